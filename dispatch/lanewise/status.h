@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Status and Result<T>: how every function of Lanewise that can fail reports it. No exception leaves the library.
+
+#pragma once
+
+#include <cassert>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace lanewise {
+
+enum class StatusCode : std::uint8_t {
+  kOk,
+  kInvalidArgument,  // shapes, strides, aliasing, settings: the caller's mistake
+  kUnknownName,      // a request names a tier or kernel that does not exist
+  kNotCompiled,      // the tier exists but is not in this library
+  kNotSupported,     // the tier is compiled but this CPU or OS cannot run it; the message names the missing bits
+  kLayoutMismatch,   // packed weights are laid out for another kernel; Repack mends it
+  kBadFile,          // a file breaks a rule of its format; the message names file, offset and rule
+  kIoError,          // the operating system could not open, read or write a file
+  kOutOfMemory,
+  kDiverged,  // training met a value that is not finite
+};
+
+// Success, or a code with a message for people: what, where, the rule, what to do.
+class [[nodiscard]] Status {
+ public:
+  Status() = default;
+  Status(StatusCode code, std::string message) : code_(code), message_(std::move(message)) {
+    assert(code != StatusCode::kOk);
+  }
+
+  bool ok() const { return code_ == StatusCode::kOk; }
+  StatusCode code() const { return code_; }
+  const std::string& message() const { return message_; }
+
+ private:
+  StatusCode code_ = StatusCode::kOk;
+  std::string message_;
+};
+
+// A T, or the Status that says why there is none. Asking a failed Result for its value is a programming error
+// (checked by assert).
+template <typename T>
+class [[nodiscard]] Result {
+ public:
+  Result(T value) : value_(std::move(value)) {}                                       // NOLINT(google-explicit-constructor)
+  Result(Status status) : status_(std::move(status)) { assert(!status_.ok()); }  // NOLINT(google-explicit-constructor)
+
+  bool ok() const { return value_.has_value(); }
+  const Status& status() const { return status_; }
+
+  T& value() & { return assert(ok()), *value_; }
+  const T& value() const& { return assert(ok()), *value_; }
+  T&& value() && { return assert(ok()), *std::move(value_); }
+  T& operator*() & { return value(); }
+  const T& operator*() const& { return value(); }
+  T&& operator*() && { return std::move(*this).value(); }
+  T* operator->() { return &value(); }
+  const T* operator->() const { return &value(); }
+
+ private:
+  Status status_;
+  std::optional<T> value_;
+};
+
+}  // namespace lanewise

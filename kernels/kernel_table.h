@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a tier offers: one KernelTable of pointers to kernel descriptions, one row per kernel. Selection, the library,
+// tests, benchmarks and the CLI all go over the same rows (kernel_rows.inc), so that a kernel added there is
+// dispatched, listed, tested and timed by itself.
+//
+// This layer is a leaf: plain data and functions on raw pointers, no heap, no I/O, no globals, no errors. Callers
+// have checked shapes and aliasing. Kernels read and write exactly the elements named, not one byte beside them.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "lanewise/tier.h"
+
+namespace lanewise::kernels {
+
+// ---- GEMM micro-kernel -----------------------------------------------------------------------------------------
+
+// Length of a chunk of the K dimension: partial sums are added up per chunk (docs: the numerics contract). Part of
+// what the bits of a result depend on; changing it changes the revision.
+inline constexpr int kQ = 256;
+
+// Largest MR of any tile.
+inline constexpr int kMaxMr = 16;
+
+// The number of FMA chains that the contract gives each output of a product with n columns. A function of the
+// layer's width alone, so that one row gives the same bits in any batch.
+constexpr int Chains(std::ptrdiff_t n) { return n == 1 ? 16 : n <= 16 ? 4 : 1; }
+
+// One call of a micro-kernel: one tile, m <= MR rows by n <= NR columns, of one chunk of k <= kQ steps.
+//   A: m rows; element (i, k) at a[i * a_row_stride + k * a_k_stride].
+//   B: one packed panel, k-major, NR wide, zero-padded: element (k, j) at b[k * NR + j]; 64-byte aligned panels.
+//   C: element (i, j) at c[i * c_row_stride + j].
+// With `first`, the chain p_0 starts from bias_j (+0 if bias is null), plus beta * c_ij if beta != 0; C is not read
+// if beta = 0. Else the chunk's sum is added to C by a plain addition, and bias and beta are ignored.
+template <typename T>
+struct TileArgs {
+  const T* a;
+  std::ptrdiff_t a_row_stride;
+  std::ptrdiff_t a_k_stride;
+  const T* b;
+  T* c;
+  std::ptrdiff_t c_row_stride;
+  const T* bias;  // n values or null
+  T beta;
+  std::int32_t n;
+  std::int32_t k;
+  bool first;
+};
+
+// The tiles for one number of chains: `tile[m - 1]` makes a tile of exactly m rows, m <= mr.
+template <typename T>
+struct GemmTiles {
+  std::int32_t mr;
+  std::int32_t nr;
+  bool unit_k_stride;  // a_k_stride must be 1 (one column: the lanes run along k)
+  void (*tile[kMaxMr])(const TileArgs<T>&);
+};
+
+template <typename T>
+struct GemmKernel {
+  using Scalar = T;
+  static constexpr const char* kKind = "gemm";
+  GemmTiles<T> chains1;   // N > 16
+  GemmTiles<T> chains4;   // N = 2..16
+  GemmTiles<T> chains16;  // N = 1
+
+  constexpr const GemmTiles<T>& ForChains(int chains) const {
+    return chains == 16 ? chains16 : chains == 4 ? chains4 : chains1;
+  }
+};
+
+// ---- Elementwise and row kernels -------------------------------------------------------------------------------
+// Arrays of n elements, unit stride, any alignment. Output may be exactly an input (in place) but not overlap it
+// otherwise. n = 0 is allowed.
+
+// y[i] = f(x[i])
+template <typename T>
+struct UnaryKernel {
+  using Scalar = T;
+  static constexpr const char* kKind = "unary";
+  void (*run)(const T* x, T* y, std::size_t n);
+};
+
+// dx[i] = dy[i] * f'(x[i]), where `saved` is what the row's comment says: the output y, or the input x.
+template <typename T>
+struct GradientKernel {
+  using Scalar = T;
+  static constexpr const char* kKind = "gradient";
+  void (*run)(const T* saved, const T* dy, T* dx, std::size_t n);
+};
+
+// y = f(x) over one row of n elements that depend on each other (softmax, log-softmax).
+template <typename T>
+struct RowKernel {
+  using Scalar = T;
+  static constexpr const char* kKind = "row";
+  void (*run)(const T* x, T* y, std::size_t n);
+};
+
+// dx = J' dy for a RowKernel's output y.
+template <typename T>
+struct RowGradientKernel {
+  using Scalar = T;
+  static constexpr const char* kKind = "row gradient";
+  void (*run)(const T* y, const T* dy, T* dx, std::size_t n);
+};
+
+// Sum of n elements over 16 virtual lanes (element i into lane i mod 16, ascending, from +0), then the lanes over a
+// binary tree of neighbours. The same additions on every tier.
+template <typename T>
+struct SumKernel {
+  using Scalar = T;
+  static constexpr const char* kKind = "sum";
+  T (*run)(const T* x, std::size_t n);
+};
+
+// out[j] = sum over i of x[i * row_stride + j] for j < cols: rows in ascending order, in chunks of kQ rows, each from
+// +0, the chunks' sums added in order. The bias gradient.
+template <typename T>
+struct ColumnSumKernel {
+  using Scalar = T;
+  static constexpr const char* kKind = "column sum";
+  void (*run)(const T* x, std::ptrdiff_t row_stride, std::size_t rows, std::size_t cols, T* out);
+};
+
+// One step of gradient descent with momentum on n parameters:
+//   v[i] = mu * v[i] + g[i];  w[i] = w[i] - lr * v[i]     (each a multiply-add of the tier's class)
+template <typename T>
+struct SgdKernel {
+  using Scalar = T;
+  static constexpr const char* kKind = "optimizer";
+  void (*run)(T* w, T* v, const T* g, std::size_t n, T lr, T mu);
+};
+
+// y[i] = x[i] * scale, bytes to floating point (image pixels): one conversion and one rounding.
+template <typename T>
+struct ConvertKernel {
+  using Scalar = T;
+  static constexpr const char* kKind = "convert";
+  void (*run)(const std::uint8_t* x, T* y, std::size_t n, T scale);
+};
+
+// ---- The table -------------------------------------------------------------------------------------------------
+
+// Pointers to the descriptions of one tier's kernels. A selection is such a table too, its rows taken from the
+// tables of the tiers that were chosen for each kernel.
+struct KernelTable {
+#define LANEWISE_ROW(name, ...) const __VA_ARGS__* name;
+#include "kernel_rows.inc"
+#undef LANEWISE_ROW
+};
+
+// The table of a tier, or null if the tier is not compiled into this library.
+const KernelTable* CompiledTable(Tier tier);
+
+}  // namespace lanewise::kernels

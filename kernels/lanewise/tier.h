@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The tiers: the instruction-set levels that every kernel is compiled for, as users see and name them, and the
+// two numeric classes they fall into. This file knows neither CPUs nor kernels.
+
+#pragma once
+
+#include <cstdint>
+
+namespace lanewise {
+
+// Which bits a tier produces. All tiers of a class give identical results; the two classes differ by rounding.
+enum class NumericClass : std::uint8_t {
+  kFma,     // a * b + c is rounded once: avx2, avx512, neon
+  kMulAdd,  // a * b + c is rounded twice, float functions are evaluated in double: portable, sse4
+};
+
+// "fma" or "mul-add".
+constexpr const char* Name(NumericClass numeric_class) {
+  return numeric_class == NumericClass::kFma ? "fma" : "mul-add";
+}
+
+// One value per line of kernels/tiers.inc, in ascending order of preference within an architecture.
+enum class Tier : std::uint8_t {
+#define LANEWISE_TIER(id, name, numeric_class, highway_target, highway_namespace, cpu_features) id,
+#include "lanewise/tiers.inc"
+#undef LANEWISE_TIER
+};
+
+inline constexpr int kTierCount = 0
+#define LANEWISE_TIER(id, name, numeric_class, highway_target, highway_namespace, cpu_features) +1
+#include "lanewise/tiers.inc"
+#undef LANEWISE_TIER
+    ;
+
+// The name that users type: "portable", "sse4", "avx2", "avx512", "neon".
+constexpr const char* Name(Tier tier) {
+  constexpr const char* kNames[] = {
+#define LANEWISE_TIER(id, name, numeric_class, highway_target, highway_namespace, cpu_features) name,
+#include "lanewise/tiers.inc"
+#undef LANEWISE_TIER
+  };
+  return kNames[static_cast<int>(tier)];
+}
+
+constexpr NumericClass ClassOf(Tier tier) {
+  constexpr NumericClass kClasses[] = {
+#define LANEWISE_TIER(id, name, numeric_class, highway_target, highway_namespace, cpu_features) \
+  NumericClass::numeric_class,
+#include "lanewise/tiers.inc"
+#undef LANEWISE_TIER
+  };
+  return kClasses[static_cast<int>(tier)];
+}
+
+}  // namespace lanewise

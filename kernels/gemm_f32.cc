@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The GEMM row for float: the micro-kernels of gemm-inl.h, once per target.
+
+#include "targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "gemm_f32.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+#include "gemm-inl.h"
+
+namespace lanewise::HWY_NAMESPACE {
+
+extern const kernels::GemmKernel<float> gemm_f32;
+constexpr kernels::GemmKernel<float> gemm_f32 = MakeGemmKernel<float>();
+
+}  // namespace lanewise::HWY_NAMESPACE

@@ -6,12 +6,11 @@
 
 #pragma once
 
-#include <bitset>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "lanewise/tier.h"
 
@@ -19,8 +18,21 @@ namespace lanewise {
 
 // Instruction-set bits that some tier needs, as the CPU reports them, and the register state that the OS saves.
 enum class CpuFeature : std::uint8_t {
-  kSse2, kSsse3, kSse41, kSse42, kAvx, kAvx2, kBmi, kBmi2, kFma,
-  kAvx512f, kAvx512vl, kAvx512dq, kAvx512bw,
+  kSse2,
+  kSse3,
+  kSsse3,
+  kSse41,
+  kSse42,
+  kPopcnt,
+  kAvx,
+  kAvx2,
+  kBmi,
+  kBmi2,
+  kFma,
+  kAvx512f,
+  kAvx512vl,
+  kAvx512dq,
+  kAvx512bw,
   kOsYmm,  // XCR0 bits 1 and 2: the OS saves XMM and YMM registers
   kOsZmm,  // XCR0 bits 5 to 7: the OS saves mask and ZMM registers
   kAsimd,  // aarch64 HWCAP
@@ -42,6 +54,7 @@ class CpuFeatures {
   constexpr bool empty() const { return bits_ == 0; }
   // The features of this set that `other` lacks.
   constexpr CpuFeatures Without(CpuFeatures other) const { return CpuFeatures(bits_ & ~other.bits_); }
+  friend constexpr bool operator==(CpuFeatures, CpuFeatures) = default;
 
  private:
   constexpr explicit CpuFeatures(std::uint32_t bits) : bits_(bits) {}

@@ -7,7 +7,6 @@
 
 #pragma once
 
-#include <array>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,6 +21,7 @@ namespace lanewise {
 namespace kernels {
 struct KernelTable;
 }
+struct Selection;  // internal, as KernelTable is
 
 // The kernels of one selection: for each operation the one that runs. Immutable, cheap to copy, safe to share between
 // threads. Made by SelectKernels alone, so that holding one means that this CPU can run it.
@@ -38,7 +38,6 @@ class Kernels {
 
  private:
   friend Result<Kernels> SelectKernels(std::string_view request, const CpuFacts& cpu);
-  struct Selection;
   explicit Kernels(std::shared_ptr<const Selection> selection);
   std::shared_ptr<const Selection> selection_;
 };
@@ -54,15 +53,12 @@ class Kernels {
 // given. Spaces around items are allowed; names are lower case. Errors, all of them before anything is chosen:
 //   kInvalidArgument  the request does not follow the grammar, contradicts itself, or leaves no tier
 //   kUnknownName      no such tier or kernel; names the valid ones and the nearest
-//   kNotCompiled      the tier is not in this library; names those that are
-//   kNotSupported     this CPU or OS cannot run it; names the missing bits
+//   kNotCompiled      the tier, or every tier that the request leaves, is not in this library; names those that are
+//   kNotSupported     this CPU or OS cannot run it, or any that the request leaves; names the missing bits
 Result<Kernels> SelectKernels(std::string_view request, const CpuFacts& cpu);
 
 // The same for the CPU at hand.
 Result<Kernels> SelectKernels(std::string_view request = {});
-
-// The request in the environment variable LANEWISE_ISA, "" if it is unset. Read at each call.
-std::string RequestFromEnvironment();
 
 // Whether a library of this build has kernels for the tier.
 bool IsCompiled(Tier tier);

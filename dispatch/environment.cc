@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The one file that reads environment variables.
+
+#include "lanewise/environment.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <string_view>
+
+#include "fmt/format.h"
+
+namespace lanewise {
+namespace {
+
+constexpr const char* kIsa = "LANEWISE_ISA";
+constexpr const char* kThreads = "LANEWISE_THREADS";
+constexpr const char* kOmpThreads = "OMP_NUM_THREADS";
+constexpr const char* kNoColor = "NO_COLOR";
+constexpr const char* kTestRequire = "LANEWISE_TEST_REQUIRE";
+constexpr const char* kKnown[] = {kIsa, kThreads, kOmpThreads, kNoColor, kTestRequire};
+
+// "" if unset: for each of our variables that is the same as empty.
+std::string Get(const char* name) {
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here changes the environment
+  return value == nullptr ? "" : value;
+}
+
+}  // namespace
+
+std::string RequestFromEnvironment() { return Get(kIsa); }
+
+Result<int> ParseThreads(const std::string& text) {
+  if (text == "auto") return 0;
+  int threads = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, threads);
+  if (error != std::errc() || stop != end || threads < 1 || threads > kMaxThreads) {
+    return Status(StatusCode::kInvalidArgument,
+                  fmt::format("'{}' is not a number of threads; give 1 to {}, or auto", text, kMaxThreads));
+  }
+  return threads;
+}
+
+Result<ThreadSetting> ThreadsFromEnvironment() {
+  for (const char* name : {kThreads, kOmpThreads}) {
+    const std::string text = Get(name);
+    if (text.empty()) continue;
+    const std::string first = name == kOmpThreads ? text.substr(0, text.find(',')) : text;
+    const Result<int> threads = ParseThreads(first);
+    if (!threads.ok()) {
+      return Status(threads.status().code(), fmt::format("{}: {}", name, threads.status().message()));
+    }
+    return ThreadSetting{.threads = *threads, .origin = name};
+  }
+  return ThreadSetting{};
+}
+
+bool NoColor() { return !Get(kNoColor).empty(); }
+
+std::vector<std::string> SettingsInEnvironment() {
+  std::vector<std::string> settings;
+  for (const char* name : kKnown) {
+    const std::string value = Get(name);
+    if (!value.empty()) settings.push_back(fmt::format("{}={}", name, value));
+  }
+  return settings;
+}
+
+std::vector<std::string> UnknownInEnvironment() {
+  std::vector<std::string> unknown;
+  for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
+    const std::string_view entry = *variable;
+    const std::string_view name = entry.substr(0, entry.find('='));
+    if (name.starts_with("LANEWISE_") && std::find(std::begin(kKnown), std::end(kKnown), name) == std::end(kKnown)) {
+      unknown.emplace_back(name);
+    }
+  }
+  std::sort(unknown.begin(), unknown.end());
+  return unknown;
+}
+
+}  // namespace lanewise

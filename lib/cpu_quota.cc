@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How many threads suit this process: the affinity mask, and what control groups grant.
+
+#include "cpu_quota.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <fstream>
+#include <limits>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "fmt/format.h"
+#include "lanewise/executor.h"
+
+namespace lanewise {
+namespace {
+
+constexpr double kNone = std::numeric_limits<double>::infinity();
+
+// One directory's quota. v2: cpu.max holds "QUOTA PERIOD" or "max PERIOD"; v1: two files, a negative quota is none.
+double QuotaOf(const std::string& directory) {
+  double quota = 0;
+  double period = 0;
+  if (!(std::ifstream(directory + "/cpu.max") >> quota >> period)) {
+    std::ifstream(directory + "/cpu.cfs_quota_us") >> quota;
+    std::ifstream(directory + "/cpu.cfs_period_us") >> period;
+  }
+  return quota > 0 && period > 0 ? quota / period : kNone;
+}
+
+// The smallest quota of mount + path and of its parents up to the mount point. Inside a container the path may be the
+// host's and not exist here; the mount point is then the container's own group.
+double SmallestQuota(const std::string& mount, std::string path) {
+  double smallest = kNone;
+  for (;;) {
+    smallest = std::min(smallest, QuotaOf(mount + path));
+    if (path.empty()) return smallest;
+    path.resize(path.find_last_of('/') == std::string::npos ? 0 : path.find_last_of('/'));
+  }
+}
+
+int AffinityCpus() {
+  // The kernel refuses masks smaller than its own; 2^20 CPUs are more than it can be built for.
+  for (std::size_t cpus = 1024; cpus <= 1u << 20; cpus *= 4) {
+    std::vector<cpu_set_t> mask((cpus + CPU_SETSIZE - 1) / CPU_SETSIZE);
+    const std::size_t bytes = mask.size() * sizeof(cpu_set_t);
+    if (sched_getaffinity(0, bytes, mask.data()) == 0) return std::max(CPU_COUNT_S(bytes, mask.data()), 1);
+    if (errno != EINVAL) break;
+  }
+  return 1;
+}
+
+}  // namespace
+
+double CgroupCpuQuota(const std::string& root) {
+  double smallest = kNone;
+  std::ifstream groups(root + "/proc/self/cgroup");
+  // Lines are "ID:CONTROLLERS:PATH", with ID 0 and no controllers for v2.
+  for (std::string line; std::getline(groups, line);) {
+    const std::size_t controllers_at = line.find(':') + 1;
+    const std::size_t path_at = line.find(':', controllers_at) + 1;
+    if (controllers_at == 0 || path_at == 0) continue;
+    const std::string controllers = line.substr(controllers_at, path_at - controllers_at - 1);
+    const std::string path = line.substr(path_at);
+    if (controllers.empty()) {
+      smallest = std::min(smallest, SmallestQuota(root + "/sys/fs/cgroup", path));
+    } else if (fmt::format(",{},", controllers).find(",cpu,") != std::string::npos) {
+      smallest = std::min({smallest, SmallestQuota(root + "/sys/fs/cgroup/cpu", path),
+                           SmallestQuota(fmt::format("{}/sys/fs/cgroup/{}", root, controllers), path)});
+    }
+  }
+  return smallest;
+}
+
+ThreadCount DefaultThreads() {
+  const int cpus = AffinityCpus();
+  const double quota = CgroupCpuQuota("");
+  if (quota >= cpus) return {cpus, fmt::format("{} CPU{} in the affinity mask", cpus, cpus == 1 ? "" : "s")};
+  return {std::max(static_cast<int>(quota), 1), fmt::format("cgroup quota of {:.2f} CPUs", quota)};
+}
+
+}  // namespace lanewise

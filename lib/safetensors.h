@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Files in the safetensors format (https://huggingface.co/docs/safetensors, "Format"), as Python's package of that name
+// reads and writes them: the length of a JSON header (8 bytes, little-endian), the header, the tensors' elements. Knows
+// nothing of models; what the metadata means is its user's business.
+
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "file_io.h"
+#include "lanewise/status.h"
+
+namespace lanewise {
+
+struct Tensor {
+  std::string name;
+  std::vector<std::ptrdiff_t> shape;                             // row-major; no dimension at all is one element
+  std::variant<std::vector<float>, std::vector<double>> values;  // dtype F32 or F64
+};
+
+struct SafetensorsFile {
+  std::map<std::string, std::string> metadata;
+  std::vector<Tensor> tensors;
+};
+
+// Reads a file ("-": standard input), its tensors in the order in which their elements lie in it. Everything that the
+// format forbids is refused with kBadFile, and so is a dtype other than F32 and F64. Every offset, product and length
+// is checked, and no claim of the header allocates memory before the bytes that it claims have arrived. kIoError,
+// kOutOfMemory.
+Result<SafetensorsFile> ReadSafetensors(const std::string& path);
+Result<SafetensorsFile> ReadSafetensors(ByteReader& reader);
+
+// Writes a file, wholly or not at all (WriteFile). Equal content gives equal bytes: the metadata, if any, comes first,
+// its keys in byte order; then the F64 tensors and then the F32 ones, each in the order given, so that every
+// element is aligned to its size; the header is padded with spaces to a multiple of 8 bytes. kInvalidArgument where
+// names repeat or are not UTF-8, or a shape does not match its values.
+Status WriteSafetensors(const std::string& path, const SafetensorsFile& file);
+
+}  // namespace lanewise

@@ -32,6 +32,7 @@ struct Format<float> {
   static constexpr Bits kOne = 0x3F800000;  // the bits of 1.0
   static constexpr Bits kMinNormal = 0x00800000;
   static constexpr Bits kInfinity = 0x7F800000;
+  static constexpr Bits kNan = 0x7FC00000;
   static constexpr Bits kSqrtHalf = 0x3F3504F3;  // the float next to sqrt(1/2)
   static constexpr int kMinExponent = -126;      // of a normal number
   // x + kShifter has the nearest integer to x in its low bits, x + kShifter - kShifter is that integer.
@@ -49,6 +50,7 @@ struct Format<double> {
   static constexpr Bits kOne = 0x3FF0000000000000;
   static constexpr Bits kMinNormal = 0x0010000000000000;
   static constexpr Bits kInfinity = 0x7FF0000000000000;
+  static constexpr Bits kNan = 0x7FF8000000000000;
   static constexpr Bits kSqrtHalf = 0x3FE6A09E667F3BCD;
   static constexpr int kMinExponent = -1022;
   static constexpr double kShifter = 0x1.8p52;
@@ -64,6 +66,15 @@ using FormatOf = Format<hn::TFromD<D>>;
 template <class D, typename Bits = typename FormatOf<D>::Bits>
 HWY_INLINE hn::Vec<D> FromBits(D d, Bits bits) {
   return hn::BitCast(d, hn::Set(hn::RebindToUnsigned<D>(), bits));
+}
+
+// The value of an integer below 2^mantissa_bits: put into the low bits of that power of two, which is then taken off.
+template <class D, class VU>
+HWY_INLINE hn::Vec<D> SmallInteger(D d, VU integer) {
+  using F = FormatOf<D>;
+  const auto power =
+      hn::Set(hn::RebindToUnsigned<D>(), F::kOne + (typename F::Bits{F::kMantissaBits} << F::kMantissaBits));
+  return hn::Sub(hn::BitCast(d, hn::Or(integer, power)), hn::BitCast(d, power));
 }
 
 // c0 + c1 x + c2 x^2 + ..., by Horner's rule.

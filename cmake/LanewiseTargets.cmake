@@ -8,6 +8,8 @@ function(lanewise_compile_options target)
                                              CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   # Only an explicit fma fuses a multiplication with an addition; the bits of results depend on it.
   target_compile_options(${target} PRIVATE -ffp-contract=off)
+  # A project that adds this one as a folder may have no build type; kernels without optimisation serve nobody.
+  target_compile_options(${target} PRIVATE $<$<STREQUAL:$<CONFIG>,>:-O2>)
   if(LANEWISE_WERROR)
     target_compile_options(${target} PRIVATE -Wall -Wextra -Wconversion -Wshadow -Werror)
   endif()

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+# Cross build for ARM on Debian (g++-aarch64-linux-gnu), run under qemu-aarch64. The libraries of which only headers are
+# used come from the host's packages: no package for arm64 is needed.
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR aarch64)
+set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
+set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64 -L /usr/aarch64-linux-gnu)
+
+# Only these folders of /usr/include may be seen: the rest of it is the host's C library. (CMake takes /usr/include
+# itself for a directory that the compiler searches anyway, and drops it.)
+set(headers "${CMAKE_CURRENT_LIST_DIR}/../build/neon-headers")
+file(MAKE_DIRECTORY "${headers}")
+foreach(folder doctest fmt hwy nlohmann)
+  file(CREATE_LINK "/usr/include/${folder}" "${headers}/${folder}" SYMBOLIC)
+endforeach()
+set(CMAKE_CXX_STANDARD_INCLUDE_DIRECTORIES "${headers}")
+
+# fmt's package description, which CMake would look for under the target's architecture.
+file(GLOB fmt_DIR /usr/lib/*/cmake/fmt)

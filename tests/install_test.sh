@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Installs a build and uses it as others will: find_package, pkg-config (linked statically, with no further -l), and
+# as a folder of another project. Arguments: source directory, build directory, C++ compiler.
+
+set -euo pipefail
+source_dir=$1 build_dir=$2 cxx=$3
+
+work=$build_dir/install-test
+rm -rf "$work"
+prefix=$work/prefix
+
+fail() {
+  echo "FAILED: $*" >&2
+  exit 1
+}
+
+# Runs the examples in a folder.
+run_examples() {
+  local tier
+  tier=$("$1/which_kernels" portable) || fail "$1/which_kernels does not run"
+  [[ $tier == portable ]] || fail "$1/which_kernels prints '$tier'"
+}
+
+# use NAME OPTION...: configures and builds the examples as a project of their own, and runs them.
+use() {
+  local dir=$work/$1
+  shift
+  cmake -S "$source_dir/examples" -B "$dir" -G Ninja -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
+    "$@" >"$dir.log" 2>&1 && cmake --build "$dir" >>"$dir.log" 2>&1 || { cat "$dir.log"; fail "building in $dir"; }
+  run_examples "$dir"
+  # Nothing that the library is compiled with reaches those who use it.
+  if grep '"command"' "$dir/compile_commands.json" | grep "$source_dir/examples" |
+    grep -oE ' -(m[a-z]|march|ffp|ffast|W|O)[^ ]*'; then
+    fail "$dir: a compile flag is exported"
+  fi
+}
+
+cmake --install "$build_dir" --prefix "$prefix" >"$work.log" || { cat "$work.log"; fail "cmake --install"; }
+[[ $(LANEWISE_ISA=portable "$prefix"/bin/lanewise version) == lanewise* ]] || fail "the installed program does not run"
+if grep -rnE '#include ["<](hwy|fmt|nlohmann|zlib)' "$prefix/include"; then
+  fail "a public header includes a library's header"
+fi
+
+use find_package -DCMAKE_PREFIX_PATH="$prefix"
+if cmake -S "$source_dir/examples" -B "$work/version" -DCMAKE_PREFIX_PATH="$prefix" \
+  -DCMAKE_PROJECT_INCLUDE=<(echo 'find_package(lanewise 99 REQUIRED)') >/dev/null 2>&1; then
+  fail "find_package accepts a version that is not installed"
+fi
+
+mkdir "$work/pkg-config"
+export PKG_CONFIG_PATH
+PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name lanewise.pc)")
+for example in "$source_dir"/examples/*.cc; do
+  # shellcheck disable=SC2046  # the flags are words
+  "$cxx" -std=c++20 -static "$example" $(pkg-config --cflags --libs --static lanewise) \
+    -o "$work/pkg-config/$(basename "$example" .cc)"
+done
+run_examples "$work/pkg-config"
+
+use subproject -DLANEWISE_SOURCE_DIR="$source_dir"
+echo "find_package, pkg-config and add_subdirectory work"

@@ -32,6 +32,13 @@
 namespace lanewise {
 namespace {
 
+constexpr bool kEmulated = LANEWISE_EMULATED;  // qemu's user mode cannot start threads in a forked child
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;  // sanitizers need the whole address space
+#else
+constexpr bool kSanitized = false;
+#endif
+
 // Runs `tasks` tasks that take turns on plain memory; whether each index came exactly once.
 bool EachOnce(Executor& executor, int tasks) {
   std::vector<int> counts(static_cast<std::size_t>(tasks), 0);
@@ -214,7 +221,7 @@ TEST_CASE("tasks flush denormals if and only if the caller does") {
   CHECK(flushed() == 0);
 }
 
-TEST_CASE("a forked child starts threads of its own; the parent keeps its own") {
+TEST_CASE("a forked child starts threads of its own; the parent keeps its own" * doctest::skip(kEmulated)) {
   ThreadPool pool(3);
   const auto works = [](ThreadPool& p) { return p.Threads() == 3 && ThreadsThatMeet(p, 3) == 3 && EachOnce(p, 100); };
   CHECK(ExitCodeOfChild(works, pool) == 0);  // never used before
@@ -224,7 +231,7 @@ TEST_CASE("a forked child starts threads of its own; the parent keeps its own") 
   CHECK(ThreadsThatMeet(pool, 3) == 3);
 }
 
-TEST_CASE("a child forked while another thread's run is at work can use the pool") {
+TEST_CASE("a child forked while another thread's run is at work can use the pool" * doctest::skip(kEmulated)) {
   ThreadPool pool(3);
   std::atomic<bool> done{false};
   std::atomic<bool> started{false};
@@ -251,8 +258,8 @@ TEST_CASE("without threads to be had, the caller does the work alone and Threads
   CHECK(EachOnce(pool, 100));
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they need more address space than that
-TEST_CASE("where only some threads can be created, they and the caller are the pool") {
+TEST_CASE("where only some threads can be created, they and the caller are the pool" *
+          doctest::skip(kEmulated || kSanitized)) {
   ThreadPool pool(64);
   const auto works = [](ThreadPool& p) {
     // Room for a few more stacks of 8 MiB, not for 63.
@@ -269,7 +276,6 @@ TEST_CASE("where only some threads can be created, they and the caller are the p
   };
   CHECK(ExitCodeOfChild(works, pool) == 0);
 }
-#endif
 
 // A directory tree like the system's with the given cgroup files.
 class FakeSystem {

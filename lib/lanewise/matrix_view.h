@@ -44,6 +44,11 @@ struct MatrixView {
   MatrixView Rows(std::ptrdiff_t begin, std::ptrdiff_t count) const {
     return {data + begin * row_stride, count, cols, row_stride, col_stride};
   }
+
+  // Columns [begin, begin + count).
+  MatrixView Columns(std::ptrdiff_t begin, std::ptrdiff_t count) const {
+    return {data + begin * col_stride, rows, count, row_stride, col_stride};
+  }
 };
 
 }  // namespace lanewise

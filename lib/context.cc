@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "lanewise/context.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "aligned.h"
+
+namespace lanewise {
+
+namespace {
+
+std::size_t ClampOr(std::size_t value, std::size_t fallback, std::size_t low, std::size_t high) {
+  return value == 0 ? fallback : std::clamp(value, low, high);
+}
+
+}  // namespace
+
+Machine Machine::From(const CpuFacts& cpu) {
+  constexpr std::size_t kKiB = 1024;
+  Machine machine;
+  machine.l1d = ClampOr(cpu.caches.l1d, 32 * kKiB, 16 * kKiB, 256 * kKiB);
+  machine.l2 = ClampOr(cpu.caches.l2, 512 * kKiB, 128 * kKiB, 8192 * kKiB);
+  return machine;
+}
+
+struct Context::Memory {
+  internal::AlignedArray<std::byte> scratch;
+};
+
+Context::Context(Kernels kernels) : Context(std::move(kernels), SerialExecutor::Get()) {}
+
+Context::Context(Kernels kernels, Executor& executor)
+    : kernels_(std::move(kernels)),
+      executor_(&executor),
+      machine_(Machine::From(ThisCpu())),
+      memory_(std::make_unique<Memory>()) {}
+
+Result<Context> Context::Make(std::string_view request) {
+  Result<Kernels> kernels = SelectKernels(request);
+  if (!kernels.ok()) return kernels.status();
+  return Context(*std::move(kernels));
+}
+
+Context::Context(Context&&) noexcept = default;
+Context& Context::operator=(Context&&) noexcept = default;
+Context::~Context() = default;
+
+void* Context::Scratch(std::size_t bytes) {
+  return memory_->scratch.Reserve(bytes) ? memory_->scratch.data() : nullptr;
+}
+
+}  // namespace lanewise

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How a product is computed: PlanGemm decides, Explain says why. gemm.cc carries plans out.
+
+#include <algorithm>
+
+#include "aligned.h"
+#include "fmt/format.h"
+#include "lanewise/gemm.h"
+#include "typed_rows.h"
+
+namespace lanewise {
+
+namespace {
+
+using kernels::kQ;
+
+std::size_t SizeOf(ElementType type) { return type == ElementType::kF32 ? sizeof(float) : sizeof(double); }
+
+template <typename T>
+const kernels::GemmTiles<T>& TilesFor(const Kernels& kernels, std::ptrdiff_t n) {
+  return LANEWISE_ROW_OF(T, kernels.table(), gemm).ForChains(kernels::Chains(n));
+}
+
+PackA ChoosePackA(const GemmShape& shape, const GemmPlan& plan, bool unit_k_stride) {
+  if (shape.scaled) return PackA::kForAlpha;
+  if (unit_k_stride && shape.a_k_stride != 1) return PackA::kForUnitStride;
+  // Rows a multiple of 2 KiB apart fall into two sets of a 4 KiB way of L1 at most; more of them than an 8-way cache
+  // can hold beside the panel evict each other at each k. Copying A pays once each row is used for several panels.
+  const std::ptrdiff_t row_stride = shape.a_row_stride == 0 ? shape.k : shape.a_row_stride;
+  const bool aliased = shape.a_k_stride == 1 && row_stride * static_cast<std::ptrdiff_t>(SizeOf(shape.type)) % 2048 == 0;
+  if (aliased && shape.m >= 8 && shape.n >= 4 * plan.nr) return PackA::kForCacheSets;
+  return PackA::kNo;
+}
+
+Split ChooseSplit(const GemmPlan& plan, int threads) {
+  if (threads <= 1) return Split::kOneThread;
+  const double multiply_adds =
+      static_cast<double>(plan.m) * static_cast<double>(plan.n) * static_cast<double>(plan.k);
+  if (multiply_adds < plan.thread_break_even) return Split::kSmall;
+  // Columns first: a thread then packs and keeps its own part of B. Rows where that leaves a thread less than two
+  // panels, or less than rows would give it.
+  const std::ptrdiff_t panels = (plan.n + plan.nr - 1) / plan.nr;
+  const std::ptrdiff_t row_blocks = (plan.m + plan.mr - 1) / plan.mr;
+  if (panels >= 2 * threads) return Split::kColumns;
+  if (row_blocks >= threads) return Split::kRows;
+  return panels >= threads ? Split::kColumns : Split::kIndivisible;
+}
+
+template <typename T>
+GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& machine, int threads) {
+  const kernels::GemmTiles<T>& tiles = TilesFor<T>(kernels, shape.n);
+  GemmPlan plan;
+  plan.type = shape.type;
+  plan.m = shape.m;
+  plan.n = shape.n;
+  plan.k = shape.k;
+  plan.tier = kernels.TierOf(shape.type == ElementType::kF32 ? "gemm_f32" : "gemm_f64").value();
+  plan.mr = tiles.mr;
+  plan.nr = tiles.nr;
+  plan.chains = kernels::Chains(shape.n);
+  plan.thread_break_even = machine.thread_break_even;
+  plan.l2 = machine.l2;
+  plan.pack_b = !shape.b_packed;
+  plan.pack_a = ChoosePackA(shape, plan, tiles.unit_k_stride);
+  plan.split = ChooseSplit(plan, threads);
+  plan.tasks = plan.split == Split::kColumns || plan.split == Split::kRows ? threads : 1;
+
+  // A chunk of B in half of L2, in blocks of equal width: the tile's rows of A and C stream past it.
+  plan.kc = kQ;
+  const std::ptrdiff_t panels = std::max<std::ptrdiff_t>((plan.n + plan.nr - 1) / plan.nr, 1);
+  const std::ptrdiff_t panel_bytes = static_cast<std::ptrdiff_t>(SizeOf(shape.type)) * kQ * plan.nr;
+  const std::ptrdiff_t most_panels =
+      std::max<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(machine.l2 / 2) / panel_bytes, 1);
+  const std::ptrdiff_t blocks = (panels + most_panels - 1) / most_panels;
+  plan.nc = (panels + blocks - 1) / blocks * plan.nr;
+
+  if (plan.pack_a != PackA::kNo) plan.task_scratch += internal::RoundUpToLine<T>(std::size_t{kQ} * plan.mr);
+  if (plan.pack_b && plan.split != Split::kRows) {
+    plan.task_scratch += static_cast<std::size_t>(plan.nc / plan.nr) * internal::RoundUpToLine<T>(std::size_t{kQ} * plan.nr);
+  }
+  if (plan.pack_b && plan.split == Split::kRows) {
+    plan.shared_scratch = static_cast<std::size_t>(panels) *
+                          internal::RoundUpToLine<T>(static_cast<std::size_t>(plan.k) * static_cast<std::size_t>(plan.nr));
+  }
+  return plan;
+}
+
+std::string_view Because(PackA pack) {
+  switch (pack) {
+    case PackA::kNo:
+      return "read in place";
+    case PackA::kForAlpha:
+      return "packed: alpha scales it on the way";
+    case PackA::kForUnitStride:
+      return "packed: the one-column kernel runs along K and needs it contiguous";
+    case PackA::kForCacheSets:
+      return "packed: its rows lie a multiple of 2 KiB apart and would evict each other from L1";
+  }
+  return "";
+}
+
+std::string Because(const GemmPlan& plan) {
+  switch (plan.split) {
+    case Split::kSmall:
+      return fmt::format("1 (below the break-even of {:.0f} multiply-adds)", plan.thread_break_even);
+    case Split::kOneThread:
+      return "1 (all that the context has)";
+    case Split::kColumns:
+      return fmt::format("{} (each owns whole panels of B)", plan.tasks);
+    case Split::kRows:
+      return fmt::format("{} (each owns rows of C)", plan.tasks);
+    case Split::kIndivisible:
+      return "1 (neither rows nor columns give each thread a tile)";
+  }
+  return "";
+}
+
+}  // namespace
+
+GemmPlan PlanGemm(const GemmShape& shape, const Kernels& kernels, const Machine& machine, int threads) {
+  return shape.type == ElementType::kF32 ? PlanFor<float>(shape, kernels, machine, threads)
+                                         : PlanFor<double>(shape, kernels, machine, threads);
+}
+
+std::string Explain(const GemmPlan& plan) {
+  std::string text;
+  const auto line = [&text](std::string_view label, const std::string& value) {
+    text += fmt::format("{:<9}{}\n", label, value);
+  };
+  line("product", fmt::format("gemm_{}  M={} N={} K={}", plan.type == ElementType::kF32 ? "f32" : "f64", plan.m, plan.n,
+                              plan.k));
+  line("kernel", fmt::format("{}, tile {}x{}, {} chain{} per output ({})", Name(plan.tier), plan.mr, plan.nr,
+                             plan.chains, plan.chains == 1 ? "" : "s",
+                             plan.chains == 1    ? "N > 16"
+                             : plan.chains == 4  ? "N = 2..16"
+                                                 : "N = 1"));
+  line("blocks", fmt::format("KC={} (the contract's chunk), NC={} (half of {} KiB of L2)", plan.kc, plan.nc,
+                             plan.l2 / 1024));
+  line("A", std::string(Because(plan.pack_a)));
+  line("B", plan.pack_b ? "packed at each call, into panels of " + std::to_string(plan.nr) : "packed beforehand");
+  line("threads", Because(plan));
+  line("bits", fmt::format("class {}: the same on every tier of the class, for any threads and blocks",
+                           Name(ClassOf(plan.tier))));
+  return text;
+}
+
+}  // namespace lanewise

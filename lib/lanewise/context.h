@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Context: what every computation needs and takes as its first argument: the kernels that run, the threads they run
+// on, and scratch memory.
+
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string_view>
+
+#include "lanewise/cpu.h"
+#include "lanewise/executor.h"
+#include "lanewise/isa.h"
+#include "lanewise/status.h"
+
+namespace lanewise {
+
+// What planning knows about the machine. Plain data, so that a plan for any machine can be made anywhere.
+struct Machine {
+  std::size_t l1d = 0;  // bytes, of one core
+  std::size_t l2 = 0;
+  // Multiply-adds below which a second thread does not pay: starting one costs about 2 us, in which a core with
+  // 512-bit vectors does 2e5 of them. A fact about the machine with a default, not something measured inside.
+  double thread_break_even = 4e5;
+
+  // From the CPU's caches; unknown or absurd sizes (hypervisors report both) are replaced or clamped: l1d to
+  // 16 KiB..256 KiB (default 32 KiB), l2 to 128 KiB..8 MiB (default 512 KiB).
+  static Machine From(const CpuFacts& cpu);
+};
+
+// Not shared between threads: one Context, one calling thread at a time. Moveable. Scratch memory grows to what the
+// largest call needs and stays; after that no call allocates.
+class Context {
+ public:
+  // Runs on the calling thread alone.
+  explicit Context(Kernels kernels);
+  // Runs on `executor`, which must outlive the Context.
+  Context(Kernels kernels, Executor& executor);
+
+  // Selects kernels by `request` (the grammar of SelectKernels), with that function's errors.
+  static Result<Context> Make(std::string_view request = {});
+
+  Context(Context&&) noexcept;
+  Context& operator=(Context&&) noexcept;
+  ~Context();
+
+  const Kernels& kernels() const { return kernels_; }
+  Executor& executor() const { return *executor_; }
+  const Machine& machine() const { return machine_; }
+  void set_machine(const Machine& machine) { machine_ = machine; }
+
+  // At least `bytes` of scratch memory aligned to 64 bytes, valid until the next call; null if memory is short. For
+  // the library itself.
+  void* Scratch(std::size_t bytes);
+
+ private:
+  struct Memory;
+  Kernels kernels_;
+  Executor* executor_;
+  Machine machine_;
+  std::unique_ptr<Memory> memory_;
+};
+
+}  // namespace lanewise

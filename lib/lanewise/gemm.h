@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Matrix multiplication: C = act(alpha * A * B + beta * C + bias), for float and double.
+//
+// Each element is computed in one order of operations that depends on N and K alone (see the numerics contract): not
+// on the number of rows, the tile, the blocks, threads, packing, strides or (within a numeric class) the tier. A
+// transposed operand is a view with its strides swapped. With beta = 0, C is written and not read; with alpha = 0, A
+// and B are not read. The result is the same bits with packed and unpacked B.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "lanewise/activation.h"
+#include "lanewise/context.h"
+#include "lanewise/matrix_view.h"
+#include "lanewise/packed_matrix.h"
+#include "lanewise/status.h"
+
+namespace lanewise {
+
+template <typename T>
+struct GemmOptions {
+  T alpha = 1;
+  T beta = 0;
+  const T* bias = nullptr;  // N values, added to each row; none if null
+  Activation activation = Activation::kIdentity;
+};
+
+// C (M x N) = act(alpha * A (M x K) * B (K x N) + beta * C + bias). T is float or double. Dimensions of 0 are allowed;
+// with K = 0 the products contribute nothing.
+// Errors (C is untouched): kInvalidArgument for shapes that do not match, a null pointer to elements, a C whose
+// columns are not contiguous or whose rows overlap, or C overlapping A, B or the bias; kOutOfMemory.
+template <typename T>
+Status Gemm(Context& context, MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> c,
+            const GemmOptions<T>& options = {});
+
+// The same with B packed beforehand; it is read in place. Further error: kLayoutMismatch if B was packed for a kernel
+// with another layout than the one `context` uses (PackedMatrix::Repack mends it).
+template <typename T>
+Status Gemm(Context& context, MatrixView<const T> a, const PackedMatrix<T>& b, MatrixView<T> c,
+            const GemmOptions<T>& options = {});
+
+// ---- Plans -----------------------------------------------------------------------------------------------------
+
+enum class ElementType : std::uint8_t { kF32, kF64 };
+
+// What a plan depends on besides the machine.
+struct GemmShape {
+  ElementType type = ElementType::kF32;
+  std::ptrdiff_t m = 0, n = 0, k = 0;
+  std::ptrdiff_t a_row_stride = 0;  // in elements; 0: dense, k
+  std::ptrdiff_t a_k_stride = 1;
+  bool b_packed = false;
+  bool scaled = false;  // alpha is neither 0 nor 1
+};
+
+enum class PackA : std::uint8_t {
+  kNo,             // read in place
+  kForAlpha,       // alpha scales A on the way
+  kForUnitStride,  // the kernel of one column runs along K and needs it contiguous
+  kForCacheSets,   // the rows of a tile lie a multiple of 2 KiB apart and would evict each other from L1
+};
+
+enum class Split : std::uint8_t {
+  kSmall,       // below the break-even of threads: one thread
+  kOneThread,   // the executor has one thread
+  kColumns,     // threads own whole panels of B
+  kRows,        // threads own rows of C
+  kIndivisible  // neither gives each thread a tile
+};
+
+// How a product is computed, and why. Plain data.
+struct GemmPlan {
+  std::ptrdiff_t m = 0, n = 0, k = 0;
+  std::ptrdiff_t nc = 0;  // columns of a block of B: kc x nc elements stay in L2
+  std::ptrdiff_t kc = 0;  // length of a chunk of K
+  std::int32_t mr = 0, nr = 0, chains = 0;
+  std::int32_t tasks = 1;  // parts that run at once
+  ElementType type = ElementType::kF32;
+  Tier tier = Tier::kPortable;
+  PackA pack_a = PackA::kNo;
+  bool pack_b = false;
+  Split split = Split::kSmall;
+  double thread_break_even = 0;      // multiply-adds, of the machine
+  std::size_t l2 = 0;                // bytes, of the machine
+  std::size_t task_scratch = 0;      // elements for each task to pack into
+  std::size_t shared_scratch = 0;    // elements for all tasks: B, where they share it
+};
+static_assert(sizeof(GemmPlan) <= 128);
+
+// A pure function of its arguments. `threads` is what the executor offers.
+GemmPlan PlanGemm(const GemmShape& shape, const Kernels& kernels, const Machine& machine, int threads);
+
+// The plan in words, a line for each decision, each ending in a newline.
+std::string Explain(const GemmPlan& plan);
+
+// Makes room in the Context for executions of the plan, so that they allocate nothing. kOutOfMemory.
+Status Reserve(Context& context, const GemmPlan& plan);
+
+}  // namespace lanewise

@@ -303,7 +303,13 @@ constexpr GemmTiles<T> MakeOneColumnTiles(std::index_sequence<kRow...>) {
 
 template <typename T>
 constexpr GemmKernel<T> MakeGemmKernel() {
-  return {MakeColumnTiles<T, TileShape::kVecs1, 1>(std::make_index_sequence<TileShape::kRows1>()),
+  constexpr Tier kTier =
+#define LANEWISE_TIER(id, name, numeric_class, highway_target, highway_namespace, cpu_features) \
+  HWY_TARGET == (highway_target) ? Tier::id:
+#include "lanewise/tiers.inc"
+#undef LANEWISE_TIER
+      Tier::kPortable;
+  return {kTier, MakeColumnTiles<T, TileShape::kVecs1, 1>(std::make_index_sequence<TileShape::kRows1>()),
           MakeColumnTiles<T, 1, 4>(std::make_index_sequence<TileShape::kRows4>()),
           MakeOneColumnTiles<T>(std::make_index_sequence<TileShape::kRows16<T>>())};
 }

@@ -63,6 +63,7 @@ template <typename T>
 struct GemmKernel {
   using Scalar = T;
   static constexpr const char* kKind = "gemm";
+  Tier tier;
   GemmTiles<T> chains1;   // N > 16
   GemmTiles<T> chains4;   // N = 2..16
   GemmTiles<T> chains16;  // N = 1

@@ -27,15 +27,15 @@ Machine Machine::From(const CpuFacts& cpu) {
 
 struct Context::Memory {
   internal::AlignedArray<std::byte> scratch;
+  SerialExecutor serial;  // unless the caller brings an executor
 };
 
-Context::Context(Kernels kernels) : Context(std::move(kernels), SerialExecutor::Get()) {}
+Context::Context(Kernels kernels)
+    : kernels_(std::move(kernels)), machine_(Machine::From(ThisCpu())), memory_(std::make_unique<Memory>()) {
+  executor_ = &memory_->serial;
+}
 
-Context::Context(Kernels kernels, Executor& executor)
-    : kernels_(std::move(kernels)),
-      executor_(&executor),
-      machine_(Machine::From(ThisCpu())),
-      memory_(std::make_unique<Memory>()) {}
+Context::Context(Kernels kernels, Executor& executor) : Context(std::move(kernels)) { executor_ = &executor; }
 
 Result<Context> Context::Make(std::string_view request) {
   Result<Kernels> kernels = SelectKernels(request);

@@ -140,8 +140,8 @@ void RunTask(const Job<T>& job, int task) {
   const Range all_rows{0, row_blocks};
   const Range all_panels{0, job.PanelCount()};
   T* scratch = job.task_scratch + static_cast<std::size_t>(task) * plan.task_scratch;
-  ComputePart(job, plan.split == Split::kRows ? Part(row_blocks, task, plan.tasks) : all_rows, row_blocks,
-              plan.split == Split::kColumns ? Part(job.PanelCount(), task, plan.tasks) : all_panels, scratch);
+  ComputePart(job, plan.split == GemmSplit::kRows ? Part(row_blocks, task, plan.tasks) : all_rows, row_blocks,
+              plan.split == GemmSplit::kColumns ? Part(job.PanelCount(), task, plan.tasks) : all_panels, scratch);
 }
 
 template <typename T>
@@ -150,7 +150,7 @@ void Execute(Executor& executor, Job<T>& job) {
   if (plan.shared_scratch != 0) {
     job.panel_stride = static_cast<std::ptrdiff_t>(
         internal::RoundUpToLine<T>(static_cast<std::size_t>(plan.k * plan.nr)));
-    ParallelFor(executor, plan.tasks, [&job](int task) {
+    RunTasks(executor, plan.tasks, [&job](int task) {
       const Range panels = Part(job.PanelCount(), task, job.plan.tasks);
       const Range columns{panels.begin * job.plan.nr, std::min(panels.end * job.plan.nr, job.plan.n)};
       internal::PackB(job.b.Columns(columns.begin, columns.size()), job.plan.nr, job.panel_stride,
@@ -161,10 +161,10 @@ void Execute(Executor& executor, Job<T>& job) {
   if (plan.tasks == 1) {
     RunTask(job, 0);
   } else {
-    ParallelFor(executor, plan.tasks, [&job](int task) { RunTask(job, task); });
+    RunTasks(executor, plan.tasks, [&job](int task) { RunTask(job, task); });
   }
   if (job.options.activation != Activation::kIdentity && !job.activate_blocks) {
-    ParallelFor(executor, plan.tasks, [&job](int task) {
+    RunTasks(executor, plan.tasks, [&job](int task) {
       const Range rows = Part(job.plan.m, task, job.plan.tasks);
       internal::ActivateRows<T>(*job.table, job.options.activation, job.c.Rows(rows.begin, rows.size()));
     });
@@ -240,7 +240,7 @@ Status CheckAndRun(Context& context, MatrixView<const T> a, const MatrixView<con
   job.shared_scratch = scratch;
   job.task_scratch = scratch + job.plan.shared_scratch;
   // A function of whole rows needs whole rows in one block.
-  const bool whole_rows = job.plan.split != Split::kColumns && job.plan.nc >= job.plan.n;
+  const bool whole_rows = job.plan.split != GemmSplit::kColumns && job.plan.nc >= job.plan.n;
   job.activate_blocks = internal::IsElementwise(options.activation) || whole_rows;
   Execute(context.executor(), job);
   return Status();

@@ -17,11 +17,6 @@ using kernels::kQ;
 
 std::size_t SizeOf(ElementType type) { return type == ElementType::kF32 ? sizeof(float) : sizeof(double); }
 
-template <typename T>
-const kernels::GemmTiles<T>& TilesFor(const Kernels& kernels, std::ptrdiff_t n) {
-  return LANEWISE_ROW_OF(T, kernels.table(), gemm).ForChains(kernels::Chains(n));
-}
-
 PackA ChoosePackA(const GemmShape& shape, const GemmPlan& plan, bool unit_k_stride) {
   if (shape.scaled) return PackA::kForAlpha;
   if (unit_k_stride && shape.a_k_stride != 1) return PackA::kForUnitStride;
@@ -33,29 +28,30 @@ PackA ChoosePackA(const GemmShape& shape, const GemmPlan& plan, bool unit_k_stri
   return PackA::kNo;
 }
 
-Split ChooseSplit(const GemmPlan& plan, int threads) {
-  if (threads <= 1) return Split::kOneThread;
+GemmSplit ChooseSplit(const GemmPlan& plan, int threads) {
+  if (threads <= 1) return GemmSplit::kOneThread;
   const double multiply_adds =
       static_cast<double>(plan.m) * static_cast<double>(plan.n) * static_cast<double>(plan.k);
-  if (multiply_adds < plan.thread_break_even) return Split::kSmall;
+  if (multiply_adds < plan.thread_break_even) return GemmSplit::kSmall;
   // Columns first: a thread then packs and keeps its own part of B. Rows where that leaves a thread less than two
   // panels, or less than rows would give it.
   const std::ptrdiff_t panels = (plan.n + plan.nr - 1) / plan.nr;
   const std::ptrdiff_t row_blocks = (plan.m + plan.mr - 1) / plan.mr;
-  if (panels >= 2 * threads) return Split::kColumns;
-  if (row_blocks >= threads) return Split::kRows;
-  return panels >= threads ? Split::kColumns : Split::kIndivisible;
+  if (panels >= 2 * threads) return GemmSplit::kColumns;
+  if (row_blocks >= threads) return GemmSplit::kRows;
+  return panels >= threads ? GemmSplit::kColumns : GemmSplit::kIndivisible;
 }
 
 template <typename T>
 GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& machine, int threads) {
-  const kernels::GemmTiles<T>& tiles = TilesFor<T>(kernels, shape.n);
+  const kernels::GemmKernel<T>& kernel = LANEWISE_ROW_OF(T, kernels.table(), gemm);
+  const kernels::GemmTiles<T>& tiles = kernel.ForChains(kernels::Chains(shape.n));
   GemmPlan plan;
   plan.type = shape.type;
   plan.m = shape.m;
   plan.n = shape.n;
   plan.k = shape.k;
-  plan.tier = kernels.TierOf(shape.type == ElementType::kF32 ? "gemm_f32" : "gemm_f64").value();
+  plan.tier = kernel.tier;
   plan.mr = tiles.mr;
   plan.nr = tiles.nr;
   plan.chains = kernels::Chains(shape.n);
@@ -64,7 +60,7 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
   plan.pack_b = !shape.b_packed;
   plan.pack_a = ChoosePackA(shape, plan, tiles.unit_k_stride);
   plan.split = ChooseSplit(plan, threads);
-  plan.tasks = plan.split == Split::kColumns || plan.split == Split::kRows ? threads : 1;
+  plan.tasks = plan.split == GemmSplit::kColumns || plan.split == GemmSplit::kRows ? threads : 1;
 
   // A chunk of B in half of L2, in blocks of equal width: the tile's rows of A and C stream past it.
   plan.kc = kQ;
@@ -76,10 +72,10 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
   plan.nc = (panels + blocks - 1) / blocks * plan.nr;
 
   if (plan.pack_a != PackA::kNo) plan.task_scratch += internal::RoundUpToLine<T>(std::size_t{kQ} * plan.mr);
-  if (plan.pack_b && plan.split != Split::kRows) {
+  if (plan.pack_b && plan.split != GemmSplit::kRows) {
     plan.task_scratch += static_cast<std::size_t>(plan.nc / plan.nr) * internal::RoundUpToLine<T>(std::size_t{kQ} * plan.nr);
   }
-  if (plan.pack_b && plan.split == Split::kRows) {
+  if (plan.pack_b && plan.split == GemmSplit::kRows) {
     plan.shared_scratch = static_cast<std::size_t>(panels) *
                           internal::RoundUpToLine<T>(static_cast<std::size_t>(plan.k) * static_cast<std::size_t>(plan.nr));
   }
@@ -102,15 +98,15 @@ std::string_view Because(PackA pack) {
 
 std::string Because(const GemmPlan& plan) {
   switch (plan.split) {
-    case Split::kSmall:
+    case GemmSplit::kSmall:
       return fmt::format("1 (below the break-even of {:.0f} multiply-adds)", plan.thread_break_even);
-    case Split::kOneThread:
+    case GemmSplit::kOneThread:
       return "1 (all that the context has)";
-    case Split::kColumns:
+    case GemmSplit::kColumns:
       return fmt::format("{} (each owns whole panels of B)", plan.tasks);
-    case Split::kRows:
+    case GemmSplit::kRows:
       return fmt::format("{} (each owns rows of C)", plan.tasks);
-    case Split::kIndivisible:
+    case GemmSplit::kIndivisible:
       return "1 (neither rows nor columns give each thread a tile)";
   }
   return "";

@@ -26,11 +26,12 @@ Result<PackedMatrix<T>> PackedMatrix<T>::Pack(const Kernels& kernels, MatrixView
   const Result<internal::ByteRange> range = internal::CheckInput<T>("B", b);
   if (!range.ok()) return range.status();
   PackedMatrix packed;
-  const kernels::GemmTiles<T>& tiles = LANEWISE_ROW_OF(T, kernels.table(), gemm).ForChains(kernels::Chains(b.cols));
+  const kernels::GemmKernel<T>& kernel = LANEWISE_ROW_OF(T, kernels.table(), gemm);
+  const kernels::GemmTiles<T>& tiles = kernel.ForChains(kernels::Chains(b.cols));
   packed.rows_ = b.rows;
   packed.cols_ = b.cols;
   packed.nr_ = tiles.nr;
-  packed.tier_ = kernels.TierOf(std::is_same_v<T, float> ? "gemm_f32" : "gemm_f64").value();
+  packed.tier_ = kernel.tier;
   packed.panel_stride_ = static_cast<std::ptrdiff_t>(
       internal::RoundUpToLine<T>(static_cast<std::size_t>(b.rows) * static_cast<std::size_t>(tiles.nr)));
   const std::ptrdiff_t panels = (b.cols + tiles.nr - 1) / tiles.nr;

@@ -64,7 +64,7 @@ enum class PackA : std::uint8_t {
   kForCacheSets,   // the rows of a tile lie a multiple of 2 KiB apart and would evict each other from L1
 };
 
-enum class Split : std::uint8_t {
+enum class GemmSplit : std::uint8_t {
   kSmall,       // below the break-even of threads: one thread
   kOneThread,   // the executor has one thread
   kColumns,     // threads own whole panels of B
@@ -83,7 +83,7 @@ struct GemmPlan {
   Tier tier = Tier::kPortable;
   PackA pack_a = PackA::kNo;
   bool pack_b = false;
-  Split split = Split::kSmall;
+  GemmSplit split = GemmSplit::kSmall;
   double thread_break_even = 0;      // multiply-adds, of the machine
   std::size_t l2 = 0;                // bytes, of the machine
   std::size_t task_scratch = 0;      // elements for each task to pack into

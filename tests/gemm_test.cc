@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// GEMM on every tier against the oracle, by bytes.
+
+#include "lanewise/gemm.h"
+
+#include <cstdint>
+#include <limits>
+#include <set>
+#include <vector>
+
+#include "doctest/doctest.h"
+#include "guarded.h"
+#include "kernel_table.h"
+#include "lanewise/random.h"
+#include "oracle.h"
+#include "tiers.h"
+
+namespace lanewise::test {
+namespace {
+
+enum class Data {
+  kUniform,   // [-1, 1)
+  kSpecial,   // signed zeros, denormals, values whose products underflow or overflow, infinities
+  kIntegers,  // small integers: sums are exact, so all tiers agree
+};
+
+template <typename T>
+T Draw(Random& random, Data data) {
+  constexpr T kSpecials[] = {T{0},
+                             -T{0},
+                             T{1},
+                             T{-1},
+                             std::numeric_limits<T>::min(),
+                             -std::numeric_limits<T>::denorm_min(),
+                             -std::numeric_limits<T>::min(),
+                             std::numeric_limits<T>::max(),
+                             std::numeric_limits<T>::infinity(),
+                             T{3}};
+  switch (data) {
+    case Data::kUniform:
+      return static_cast<T>(2 * random.UniformDouble() - 1);
+    case Data::kSpecial:
+      // Infinities are rare, or every sum would be NaN.
+      return kSpecials[random.Below(random.Below(50) == 0 ? std::size(kSpecials) : 7)];
+    case Data::kIntegers:
+      return static_cast<T>(static_cast<int>(random.Below(17)) - 8);
+  }
+  return 0;
+}
+
+// How an operand lies in memory.
+enum class Layout { kDense, kTransposed, kPadded, kReversed, kSpread };
+
+// An operand of its own between guard pages. Elements of the buffer that are not the matrix's are NaN.
+template <typename T>
+struct Operand {
+  Operand(std::ptrdiff_t rows, std::ptrdiff_t cols, Layout layout, Flush side)
+      : buffer(Elements(rows, cols, layout), side), view(buffer.data(), rows, cols) {
+    for (T& x : buffer) x = std::numeric_limits<T>::quiet_NaN();
+    switch (layout) {
+      case Layout::kDense:
+        break;
+      case Layout::kTransposed:
+        view = MatrixView<T>(buffer.data(), cols, rows).Transposed();
+        break;
+      case Layout::kPadded:
+        view.row_stride = cols + 3;
+        break;
+      case Layout::kReversed:
+        if (rows > 0) view = MatrixView<T>(buffer.data() + (rows - 1) * cols, rows, cols, -cols);
+        break;
+      case Layout::kSpread:
+        view = MatrixView<T>(buffer.data(), rows, cols, 2 * cols, 2);
+        break;
+    }
+  }
+
+  void Fill(Random& random, Data data) {
+    for (std::ptrdiff_t i = 0; i < view.rows; ++i) {
+      for (std::ptrdiff_t j = 0; j < view.cols; ++j) view(i, j) = Draw<T>(random, data);
+    }
+  }
+
+  // The buffer ends with the last element, so that a read beyond it meets the guard page.
+  static std::size_t Elements(std::ptrdiff_t rows, std::ptrdiff_t cols, Layout layout) {
+    if (rows == 0 || cols == 0) return 0;
+    const std::ptrdiff_t count = layout == Layout::kPadded   ? (rows - 1) * (cols + 3) + cols
+                                 : layout == Layout::kSpread ? 2 * rows * cols - 1
+                                                             : rows * cols;
+    return static_cast<std::size_t>(count);
+  }
+
+  GuardedArray<T> buffer;
+  MatrixView<T> view;
+};
+
+struct Case {
+  std::ptrdiff_t m, n, k;
+  Layout a = Layout::kDense, b = Layout::kDense, c = Layout::kDense;
+  double alpha = 1, beta = 0;
+  bool bias = false;
+  bool packed = false;
+  Data data = Data::kUniform;
+  Flush side = Flush::kBack;
+};
+
+// Runs a case in the context and compares every byte of C's buffer with the oracle's.
+template <typename T>
+void Check(Context& context, NumericClass numeric_class, const Case& t, std::uint64_t seed) {
+  CAPTURE(t.m);
+  CAPTURE(t.n);
+  CAPTURE(t.k);
+  CAPTURE(static_cast<int>(t.a));
+  CAPTURE(static_cast<int>(t.b));
+  CAPTURE(static_cast<int>(t.c));
+  CAPTURE(t.alpha);
+  CAPTURE(t.beta);
+  CAPTURE(t.bias);
+  CAPTURE(t.packed);
+  CAPTURE(static_cast<int>(t.data));
+  Random random(seed, Stream::kUser);
+  Operand<T> a(t.m, t.k, t.a, t.side);
+  Operand<T> b(t.k, t.n, t.b, t.side);
+  Operand<T> c(t.m, t.n, t.c, t.side);
+  Operand<T> expected(t.m, t.n, t.c, t.side);
+  Operand<T> bias(1, t.n, Layout::kDense, t.side);
+  // With alpha = 0 or beta = 0 the operands stay full of NaN: they must not be read.
+  if (t.alpha != 0) {
+    a.Fill(random, t.data);
+    b.Fill(random, t.data);
+  }
+  if (t.beta != 0) {
+    c.Fill(random, t.data);
+    for (std::ptrdiff_t i = 0; i < t.m; ++i) {
+      for (std::ptrdiff_t j = 0; j < t.n; ++j) expected.view(i, j) = c.view(i, j);
+    }
+  }
+  bias.Fill(random, t.data);
+  GemmOptions<T> options;
+  options.alpha = static_cast<T>(t.alpha);
+  options.beta = static_cast<T>(t.beta);
+  options.bias = t.bias ? bias.view.data : nullptr;
+
+  OracleGemm<T>(numeric_class, options.alpha, a.view, b.view, options.beta, options.bias, expected.view);
+  Status status;
+  if (t.packed) {
+    const Result<PackedMatrix<T>> packed = PackedMatrix<T>::Pack(context.kernels(), b.view);
+    REQUIRE(packed.ok());
+    status = Gemm<T>(context, a.view, *packed, c.view, options);
+  } else {
+    status = Gemm<T>(context, a.view, b.view, c.view, options);
+  }
+  REQUIRE_MESSAGE(status.ok(), status.message());
+  std::ptrdiff_t differing = 0;
+  for (std::size_t i = 0; i < c.buffer.size(); ++i) {
+    differing += !SameBits(c.buffer.data()[i], expected.buffer.data()[i]);
+  }
+  REQUIRE(differing == 0);
+  REQUIRE(c.buffer.SurroundingsIntact());
+}
+
+template <typename T>
+const kernels::GemmKernel<T>& KernelOf(const kernels::KernelTable& table) {
+  if constexpr (std::is_same_v<T, float>) {
+    return *table.gemm_f32;
+  } else {
+    return *table.gemm_f64;
+  }
+}
+
+std::set<std::ptrdiff_t> AroundMultiples(std::ptrdiff_t tile) {
+  return {0, 1, tile - 1, tile, tile + 1, 2 * tile - 1, 2 * tile, 3 * tile + tile / 2 + 1};
+}
+
+constexpr Layout kLayouts[] = {Layout::kDense, Layout::kTransposed, Layout::kPadded, Layout::kReversed, Layout::kSpread};
+
+TEST_CASE_TEMPLATE("Gemm equals the oracle at every size around the tile and the chunk", T, float, double) {
+  ForEachTier([](Tier tier, const kernels::KernelTable& table) {
+    Context context(KernelsOf(tier));
+    const kernels::GemmTiles<T>& tiles = KernelOf<T>(table).chains1;
+    std::set<std::ptrdiff_t> ms = AroundMultiples(tiles.mr);
+    for (std::ptrdiff_t m = 2; m <= 8; ++m) ms.insert(m);
+    std::set<std::ptrdiff_t> ns = AroundMultiples(tiles.nr);
+    ns.insert({2, 3, 15, 16, 17, 33});
+    const std::set<std::ptrdiff_t> ks = {0, 1, 2, 3, 4, 5, 15, 16, 17, 33, 255, 256, 257, 515};
+    std::uint64_t seed = 0;
+    for (const std::ptrdiff_t m : ms) {
+      for (const std::ptrdiff_t n : ns) {
+        for (const std::ptrdiff_t k : ks) {
+          ++seed;
+          Case t{.m = m, .n = n, .k = k};
+          t.bias = seed % 3 != 0;
+          t.packed = seed % 2 == 0;
+          t.side = seed % 5 < 2 ? Flush::kFront : Flush::kBack;
+          t.data = seed % 7 == 0 ? Data::kSpecial : Data::kUniform;
+          Check<T>(context, ClassOf(tier), t, seed);
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE_TEMPLATE("Gemm equals the oracle for any strides, transposes, alpha and beta", T, float, double) {
+  ForEachTier([](Tier tier, const kernels::KernelTable&) {
+    Context context(KernelsOf(tier));
+    Random random(7, Stream::kUser);
+    constexpr double kFactors[] = {0, 1, -0.7};
+    for (std::uint64_t seed = 0; seed < 600; ++seed) {
+      Case t{.m = static_cast<std::ptrdiff_t>(random.Below(40)),
+             .n = static_cast<std::ptrdiff_t>(random.Below(3) == 0 ? random.Below(18) : random.Below(80)),
+             .k = static_cast<std::ptrdiff_t>(random.Below(4) == 0 ? 200 + random.Below(400) : random.Below(40))};
+      t.a = kLayouts[random.Below(5)];
+      t.b = kLayouts[random.Below(5)];
+      constexpr Layout kOutputs[] = {Layout::kDense, Layout::kPadded, Layout::kReversed};
+      t.c = kOutputs[random.Below(3)];
+      t.alpha = kFactors[random.Below(3)];
+      t.beta = kFactors[random.Below(3)];
+      t.bias = random.Below(2) == 0;
+      t.packed = random.Below(2) == 0;
+      t.side = random.Below(2) == 0 ? Flush::kFront : Flush::kBack;
+      t.data = static_cast<Data>(random.Below(3));
+      Check<T>(context, ClassOf(tier), t, seed);
+    }
+  });
+}
+
+TEST_CASE_TEMPLATE("Threads, blocks and cache sizes change no bit", T, float, double) {
+  ForEachTier([](Tier tier, const kernels::KernelTable&) {
+    for (const int threads : {1, 2, 3, 8}) {
+      ThreadPool pool(threads);
+      Context context(KernelsOf(tier), pool);
+      // Cache sizes are untrusted: none, tiny and absurd ones must work.
+      for (const std::size_t l2 : {std::size_t{0}, std::size_t{1} << 15, std::size_t{1} << 60}) {
+        Machine machine = context.machine();
+        machine.l2 = l2;
+        machine.thread_break_even = 0;
+        context.set_machine(machine);
+        std::uint64_t seed = 0;
+        for (const std::ptrdiff_t m : {1, 5, 61}) {
+          for (const std::ptrdiff_t n : {1, 9, 40, 200}) {
+            for (const bool packed : {false, true}) {
+              Case t{.m = m, .n = n, .k = 300};
+              t.packed = packed;
+              t.bias = true;
+              Check<T>(context, ClassOf(tier), t, ++seed);
+            }
+          }
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE_TEMPLATE("Rows that would evict each other from L1 are packed, with the same bits", T, float, double) {
+  ForEachTier([](Tier tier, const kernels::KernelTable&) {
+    Context context(KernelsOf(tier));
+    GemmShape shape{.type = sizeof(T) == 4 ? ElementType::kF32 : ElementType::kF64, .m = 33, .n = 150, .k = 512};
+    CHECK(PlanGemm(shape, context.kernels(), context.machine(), 1).pack_a == PackA::kForCacheSets);
+    Check<T>(context, ClassOf(tier), {.m = shape.m, .n = shape.n, .k = shape.k}, 1);
+  });
+}
+
+TEST_CASE_TEMPLATE("Sums of integers are exact, so the classes agree", T, float, double) {
+  std::vector<T> first;
+  ForEachTier([&first](Tier tier, const kernels::KernelTable&) {
+    Context context(KernelsOf(tier));
+    Random random(3, Stream::kUser);
+    Operand<T> a(23, 700, Layout::kDense, Flush::kBack);
+    Operand<T> b(700, 45, Layout::kDense, Flush::kBack);
+    std::vector<T> c(23 * 45);
+    a.Fill(random, Data::kIntegers);
+    b.Fill(random, Data::kIntegers);
+    REQUIRE(Gemm<T>(context, a.view, b.view, MatrixView<T>(c.data(), 23, 45)).ok());
+    if (first.empty()) first = c;
+    CHECK(c == first);
+  });
+}
+
+TEST_CASE_TEMPLATE("The fused activation has the bits of the public function", T, float, double) {
+  ForEachTier([](Tier tier, const kernels::KernelTable& table) {
+    const auto kernel = [&table](Activation activation) -> void (*)(const T*, T*, std::size_t) {
+      constexpr bool kF32 = std::is_same_v<T, float>;
+      if constexpr (kF32) {
+        switch (activation) {
+          case Activation::kRelu: return table.relu_f32->run;
+          case Activation::kSigmoid: return table.sigmoid_f32->run;
+          case Activation::kTanh: return table.tanh_f32->run;
+          case Activation::kSoftmax: return table.softmax_f32->run;
+          default: return table.log_softmax_f32->run;
+        }
+      } else {
+        switch (activation) {
+          case Activation::kRelu: return table.relu_f64->run;
+          case Activation::kSigmoid: return table.sigmoid_f64->run;
+          case Activation::kTanh: return table.tanh_f64->run;
+          case Activation::kSoftmax: return table.softmax_f64->run;
+          default: return table.log_softmax_f64->run;
+        }
+      }
+    };
+    for (const int threads : {1, 3}) {
+      ThreadPool pool(threads);
+      Context context(KernelsOf(tier), pool);
+      Machine machine = context.machine();
+      machine.thread_break_even = 0;
+      machine.l2 = 1 << 17;  // several blocks of columns
+      context.set_machine(machine);
+      Random random(11, Stream::kUser);
+      for (const std::ptrdiff_t n : {1, 10, 300}) {
+        Operand<T> a(29, 270, Layout::kDense, Flush::kBack);
+        Operand<T> b(270, n, Layout::kDense, Flush::kBack);
+        a.Fill(random, Data::kUniform);
+        b.Fill(random, Data::kUniform);
+        for (const Activation activation : {Activation::kRelu, Activation::kSigmoid, Activation::kTanh,
+                                            Activation::kSoftmax, Activation::kLogSoftmax}) {
+          CAPTURE(Name(activation));
+          Operand<T> plain(29, n, Layout::kPadded, Flush::kBack);
+          Operand<T> fused(29, n, Layout::kPadded, Flush::kBack);
+          REQUIRE(Gemm<T>(context, a.view, b.view, plain.view).ok());
+          GemmOptions<T> options;
+          options.activation = activation;
+          REQUIRE(Gemm<T>(context, a.view, b.view, fused.view, options).ok());
+          bool same = true;
+          for (std::ptrdiff_t i = 0; i < 29; ++i) {
+            T* row = &plain.view(i, 0);
+            kernel(activation)(row, row, static_cast<std::size_t>(n));
+            for (std::ptrdiff_t j = 0; j < n; ++j) same = same && SameBits(plain.view(i, j), fused.view(i, j));
+          }
+          CHECK(same);
+        }
+      }
+    }
+  });
+}
+
+// ---- Errors and plans ------------------------------------------------------------------------------------------
+
+Context BestContext() {
+  Result<Context> context = Context::Make();
+  REQUIRE(context.ok());
+  return std::move(*context);
+}
+
+TEST_CASE("Gemm refuses what it cannot do and leaves C untouched") {
+  Context context = BestContext();
+  std::vector<float> a(12, 1.0F);
+  std::vector<float> b(20, 1.0F);
+  std::vector<float> c(30, 7.0F);
+  using In = MatrixView<const float>;
+  using Out = MatrixView<float>;
+  const auto refused = [&](In x, In y, Out z, const char* word) {
+    const Status status = Gemm<float>(context, x, y, z);
+    CHECK(status.code() == StatusCode::kInvalidArgument);
+    CHECK_MESSAGE(status.message().find(word) != std::string::npos, status.message());
+    CHECK(c == std::vector<float>(30, 7.0F));
+  };
+  const In good_a(a.data(), 3, 4);
+  const In good_b(b.data(), 4, 5);
+  refused(good_a, In(b.data(), 5, 4), Out(c.data(), 3, 5), "shapes do not match");
+  refused(good_a, good_b, Out(c.data(), 2, 5), "shapes do not match");
+  refused(good_a, good_b, Out(nullptr, 3, 5), "null");
+  refused(In(nullptr, 3, 4), good_b, Out(c.data(), 3, 5), "null");
+  refused(good_a, good_b, Out(c.data(), 3, 5, 4), "row stride");
+  refused(good_a, good_b, Out(c.data(), 3, 5, 10, 2), "column stride");
+  refused(In(a.data(), -3, 4), good_b, Out(c.data(), -3, 5), "negative");
+  refused(In(c.data(), 3, 4), good_b, Out(c.data() + 3, 3, 5), "overlaps");
+  refused(In(a.data(), 3, 4, std::numeric_limits<std::ptrdiff_t>::max() / 2), good_b, Out(c.data(), 3, 5), "address space");
+  GemmOptions<float> options;
+  options.bias = c.data() + 2;
+  const Status status = Gemm<float>(context, good_a, good_b, Out(c.data(), 3, 5), options);
+  CHECK(status.code() == StatusCode::kInvalidArgument);
+}
+
+TEST_CASE("Packed weights for another kernel are refused with both layouts named, and Repack mends it") {
+  std::vector<std::pair<Tier, std::int32_t>> layouts;
+  ForEachTier([&layouts](Tier tier, const kernels::KernelTable& table) {
+    layouts.emplace_back(tier, table.gemm_f32->chains1.nr);
+  });
+  std::vector<float> weights(50 * 40);
+  Random random(1, Stream::kUser);
+  for (float& w : weights) w = random.UniformFloat();
+  std::vector<float> x(50, 1.0F);
+  const MatrixView<const float> b(weights.data(), 50, 40);
+  for (const auto& [from, from_nr] : layouts) {
+    for (const auto& [to, to_nr] : layouts) {
+      const Result<PackedMatrix<float>> packed = PackedMatrix<float>::Pack(KernelsOf(from), b);
+      REQUIRE(packed.ok());
+      Context context(KernelsOf(to));
+      std::vector<float> plain(40);
+      std::vector<float> out(40);
+      REQUIRE(Gemm<float>(context, {x.data(), 1, 50}, b, {plain.data(), 1, 40}).ok());
+      const Status status = Gemm<float>(context, {x.data(), 1, 50}, *packed, {out.data(), 1, 40});
+      if (from_nr == to_nr) {
+        CHECK(status.ok());
+      } else {
+        CHECK(status.code() == StatusCode::kLayoutMismatch);
+        CHECK(status.message().find(Name(from)) != std::string::npos);
+        CHECK(status.message().find(Name(to)) != std::string::npos);
+        const Result<PackedMatrix<float>> mended = packed->Repack(context.kernels());
+        REQUIRE(mended.ok());
+        REQUIRE(Gemm<float>(context, {x.data(), 1, 50}, *mended, {out.data(), 1, 40}).ok());
+      }
+      CHECK(out == plain);
+    }
+  }
+}
+
+TEST_CASE("A plan is pure, and explains each of its choices") {
+  Context context = BestContext();
+  Machine machine;
+  machine.l1d = 32 << 10;
+  machine.l2 = 1 << 20;
+  GemmShape shape{.m = 128, .n = 512, .k = 784};
+  const GemmPlan one = PlanGemm(shape, context.kernels(), machine, 1);
+  CHECK(one.tasks == 1);
+  CHECK(one.split == GemmSplit::kOneThread);
+  CHECK(one.nc * one.kc * 4 <= 1 << 19);
+  CHECK(one.nc % one.nr == 0);
+  const GemmPlan two = PlanGemm(shape, context.kernels(), machine, 2);
+  CHECK(two.tasks == 2);
+  CHECK(two.split == GemmSplit::kColumns);
+  shape.n = 10;
+  CHECK(PlanGemm(shape, context.kernels(), machine, 2).split == GemmSplit::kRows);
+  shape.k = 16;
+  CHECK(PlanGemm(shape, context.kernels(), machine, 2).split == GemmSplit::kSmall);
+  const std::string text = Explain(one);
+  for (const char* word : {"M=128", "N=512", "K=784", "tile", "threads", "class"}) {
+    CHECK_MESSAGE(text.find(word) != std::string::npos, text);
+  }
+}
+
+TEST_CASE("After Reserve, executing the plan allocates nothing") {
+  Context context = BestContext();
+  std::vector<float> a(64 * 512);
+  std::vector<float> b(512 * 100);
+  std::vector<float> c(64 * 100);
+  const GemmPlan plan = PlanGemm({.m = 64, .n = 100, .k = 512}, context.kernels(), context.machine(), 1);
+  REQUIRE(Reserve(context, plan).ok());
+  const void* before = context.Scratch(0);
+  REQUIRE(Gemm<float>(context, {a.data(), 64, 512}, {b.data(), 512, 100}, {c.data(), 64, 100}).ok());
+  CHECK(context.Scratch(0) == before);
+}
+
+}  // namespace
+}  // namespace lanewise::test

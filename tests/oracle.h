@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The numerics contract in plain C++: what every GEMM kernel must give, bit by bit. Independent of the library's code.
+
+#pragma once
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "lanewise/matrix_view.h"
+#include "lanewise/tier.h"
+
+namespace lanewise::test {
+
+// a * b + c with the roundings of the class.
+template <typename T>
+T MultiplyAdd(NumericClass numeric_class, T a, T b, T c) {
+  if (numeric_class == NumericClass::kFma) return std::fma(a, b, c);
+  const T product = a * b;
+  return product + c;
+}
+
+// Equal as bytes, any NaN equal to any NaN.
+template <typename T>
+bool SameBits(T x, T y) {
+  return (std::isnan(x) && std::isnan(y)) || std::memcmp(&x, &y, sizeof(T)) == 0;
+}
+
+// C = alpha * A * B + beta * C + bias (bias may be null), each element in the contract's order.
+template <typename T>
+void OracleGemm(NumericClass numeric_class, T alpha, MatrixView<const T> a, MatrixView<const T> b, T beta, const T* bias,
+                MatrixView<T> c) {
+  const std::ptrdiff_t k_total = alpha == T{0} ? 0 : a.cols;
+  const int chains = c.cols == 1 ? 16 : c.cols <= 16 ? 4 : 1;
+  for (std::ptrdiff_t i = 0; i < c.rows; ++i) {
+    for (std::ptrdiff_t j = 0; j < c.cols; ++j) {
+      T s = bias == nullptr ? T{0} : bias[j];
+      if (beta != T{0}) s = MultiplyAdd(numeric_class, beta, c(i, j), s);
+      for (std::ptrdiff_t chunk = 0; chunk < k_total; chunk += 256) {
+        T p[16] = {};
+        if (chunk == 0) p[0] = s;
+        for (std::ptrdiff_t k = chunk; k < k_total && k < chunk + 256; ++k) {
+          T& chain = p[k % chains];
+          chain = MultiplyAdd(numeric_class, alpha * a(i, k), b(k, j), chain);
+        }
+        for (int width = chains / 2; width > 0; width /= 2) {
+          for (int t = 0; t < width; ++t) p[t] = p[2 * t] + p[2 * t + 1];
+        }
+        s = chunk == 0 ? p[0] : s + p[0];
+      }
+      c(i, j) = s;
+    }
+  }
+}
+
+}  // namespace lanewise::test

@@ -28,7 +28,7 @@ class AlignedArray {
   [[nodiscard]] bool Reserve(std::size_t count) {
     if (count <= capacity_) return true;
     if (count > static_cast<std::size_t>(-1) / 2 / sizeof(T)) return false;
-    void* memory = ::operator new(count * sizeof(T), std::align_val_t{kAlignment}, std::nothrow);
+    void* memory = ::operator new (count * sizeof(T), std::align_val_t{kAlignment}, std::nothrow);
     if (memory == nullptr) return false;
     data_.reset(static_cast<T*>(memory));
     capacity_ = count;
@@ -39,7 +39,7 @@ class AlignedArray {
 
  private:
   struct Free {
-    void operator()(T* p) const { ::operator delete(p, std::align_val_t{kAlignment}); }
+    void operator()(T* p) const { ::operator delete (p, std::align_val_t{kAlignment}); }
   };
   std::unique_ptr<T, Free> data_;
   std::size_t capacity_ = 0;

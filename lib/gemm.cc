@@ -117,8 +117,8 @@ void ComputePart(const Job<T>& job, Range row_blocks, std::ptrdiff_t row_block_c
         block.panel_stride = job.panel_stride;
       } else if (chunk.size() > 0) {
         block.panels = b_scratch;
-        block.panel_stride = static_cast<std::ptrdiff_t>(
-            internal::RoundUpToLine<T>(static_cast<std::size_t>(chunk.size() * plan.nr)));
+        block.panel_stride =
+            static_cast<std::ptrdiff_t>(internal::RoundUpToLine<T>(static_cast<std::size_t>(chunk.size() * plan.nr)));
         internal::PackB(job.b.Rows(k, chunk.size()).Columns(j, columns.size()), plan.nr, block.panel_stride, b_scratch);
       }
       for (std::ptrdiff_t i = row_blocks.begin; i < row_blocks.end; ++i) {
@@ -148,8 +148,8 @@ template <typename T>
 void Execute(Executor& executor, Job<T>& job) {
   const GemmPlan& plan = job.plan;
   if (plan.shared_scratch != 0) {
-    job.panel_stride = static_cast<std::ptrdiff_t>(
-        internal::RoundUpToLine<T>(static_cast<std::size_t>(plan.k * plan.nr)));
+    job.panel_stride =
+        static_cast<std::ptrdiff_t>(internal::RoundUpToLine<T>(static_cast<std::size_t>(plan.k * plan.nr)));
     RunTasks(executor, plan.tasks, [&job](int task) {
       const Range panels = Part(job.PanelCount(), task, job.plan.tasks);
       const Range columns{panels.begin * job.plan.nr, std::min(panels.end * job.plan.nr, job.plan.n)};
@@ -266,9 +266,8 @@ Status Reserve(Context& context, const GemmPlan& plan) {
   return context.Scratch(bytes) == nullptr && bytes != 0 ? NoScratch(bytes) : Status();
 }
 
-#define LANEWISE_INSTANTIATE(T)                                                                            \
-  template Status Gemm(Context&, MatrixView<const T>, MatrixView<const T>, MatrixView<T>,                  \
-                       const GemmOptions<T>&);                                                             \
+#define LANEWISE_INSTANTIATE(T)                                                                                   \
+  template Status Gemm(Context&, MatrixView<const T>, MatrixView<const T>, MatrixView<T>, const GemmOptions<T>&); \
   template Status Gemm(Context&, MatrixView<const T>, const PackedMatrix<T>&, MatrixView<T>, const GemmOptions<T>&);
 LANEWISE_INSTANTIATE(float)
 LANEWISE_INSTANTIATE(double)

@@ -23,15 +23,15 @@ PackA ChoosePackA(const GemmShape& shape, const GemmPlan& plan, bool unit_k_stri
   // Rows a multiple of 2 KiB apart fall into two sets of a 4 KiB way of L1 at most; more of them than an 8-way cache
   // can hold beside the panel evict each other at each k. Copying A pays once each row is used for several panels.
   const std::ptrdiff_t row_stride = shape.a_row_stride == 0 ? shape.k : shape.a_row_stride;
-  const bool aliased = shape.a_k_stride == 1 && row_stride * static_cast<std::ptrdiff_t>(SizeOf(shape.type)) % 2048 == 0;
+  const bool aliased =
+      shape.a_k_stride == 1 && row_stride * static_cast<std::ptrdiff_t>(SizeOf(shape.type)) % 2048 == 0;
   if (aliased && shape.m >= 8 && shape.n >= 4 * plan.nr) return PackA::kForCacheSets;
   return PackA::kNo;
 }
 
 GemmSplit ChooseSplit(const GemmPlan& plan, int threads) {
   if (threads <= 1) return GemmSplit::kOneThread;
-  const double multiply_adds =
-      static_cast<double>(plan.m) * static_cast<double>(plan.n) * static_cast<double>(plan.k);
+  const double multiply_adds = static_cast<double>(plan.m) * static_cast<double>(plan.n) * static_cast<double>(plan.k);
   if (multiply_adds < plan.thread_break_even) return GemmSplit::kSmall;
   // Columns first: a thread then packs and keeps its own part of B. Rows where that leaves a thread less than two
   // panels, or less than rows would give it.
@@ -73,11 +73,13 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
 
   if (plan.pack_a != PackA::kNo) plan.task_scratch += internal::RoundUpToLine<T>(std::size_t{kQ} * plan.mr);
   if (plan.pack_b && plan.split != GemmSplit::kRows) {
-    plan.task_scratch += static_cast<std::size_t>(plan.nc / plan.nr) * internal::RoundUpToLine<T>(std::size_t{kQ} * plan.nr);
+    plan.task_scratch +=
+        static_cast<std::size_t>(plan.nc / plan.nr) * internal::RoundUpToLine<T>(std::size_t{kQ} * plan.nr);
   }
   if (plan.pack_b && plan.split == GemmSplit::kRows) {
-    plan.shared_scratch = static_cast<std::size_t>(panels) *
-                          internal::RoundUpToLine<T>(static_cast<std::size_t>(plan.k) * static_cast<std::size_t>(plan.nr));
+    plan.shared_scratch =
+        static_cast<std::size_t>(panels) *
+        internal::RoundUpToLine<T>(static_cast<std::size_t>(plan.k) * static_cast<std::size_t>(plan.nr));
   }
   return plan;
 }
@@ -124,15 +126,15 @@ std::string Explain(const GemmPlan& plan) {
   const auto line = [&text](std::string_view label, const std::string& value) {
     text += fmt::format("{:<9}{}\n", label, value);
   };
-  line("product", fmt::format("gemm_{}  M={} N={} K={}", plan.type == ElementType::kF32 ? "f32" : "f64", plan.m, plan.n,
-                              plan.k));
+  line("product",
+       fmt::format("gemm_{}  M={} N={} K={}", plan.type == ElementType::kF32 ? "f32" : "f64", plan.m, plan.n, plan.k));
   line("kernel", fmt::format("{}, tile {}x{}, {} chain{} per output ({})", Name(plan.tier), plan.mr, plan.nr,
                              plan.chains, plan.chains == 1 ? "" : "s",
-                             plan.chains == 1    ? "N > 16"
-                             : plan.chains == 4  ? "N = 2..16"
-                                                 : "N = 1"));
-  line("blocks", fmt::format("KC={} (the contract's chunk), NC={} (half of {} KiB of L2)", plan.kc, plan.nc,
-                             plan.l2 / 1024));
+                             plan.chains == 1   ? "N > 16"
+                             : plan.chains == 4 ? "N = 2..16"
+                                                : "N = 1"));
+  line("blocks",
+       fmt::format("KC={} (the contract's chunk), NC={} (half of {} KiB of L2)", plan.kc, plan.nc, plan.l2 / 1024));
   line("A", std::string(Because(plan.pack_a)));
   line("B", plan.pack_b ? "packed at each call, into panels of " + std::to_string(plan.nr) : "packed beforehand");
   line("threads", Because(plan));

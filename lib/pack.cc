@@ -51,10 +51,10 @@ void PackAByRow(MatrixView<const T> a, T alpha, T* packed) {
   }
 }
 
-#define LANEWISE_INSTANTIATE(T)                                                    \
-  template void PackPanel(MatrixView<const T>, std::ptrdiff_t, T*);                \
-  template void PackB(MatrixView<const T>, std::ptrdiff_t, std::ptrdiff_t, T*);    \
-  template void PackAByK(MatrixView<const T>, T, T*);                              \
+#define LANEWISE_INSTANTIATE(T)                                                 \
+  template void PackPanel(MatrixView<const T>, std::ptrdiff_t, T*);             \
+  template void PackB(MatrixView<const T>, std::ptrdiff_t, std::ptrdiff_t, T*); \
+  template void PackAByK(MatrixView<const T>, T, T*);                           \
   template void PackAByRow(MatrixView<const T>, T, T*);
 LANEWISE_INSTANTIATE(float)
 LANEWISE_INSTANTIATE(double)

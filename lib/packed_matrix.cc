@@ -62,8 +62,9 @@ Status PackedMatrix<T>::Update(MatrixView<const T> b) {
   const Result<internal::ByteRange> range = internal::CheckInput<T>("B", b);
   if (!range.ok()) return range.status();
   if (b.rows != rows_ || b.cols != cols_) {
-    return Status(StatusCode::kInvalidArgument, fmt::format("B: is {} x {}, but the packed matrix it replaces is {} x {}",
-                                                            b.rows, b.cols, rows_, cols_));
+    return Status(
+        StatusCode::kInvalidArgument,
+        fmt::format("B: is {} x {}, but the packed matrix it replaces is {} x {}", b.rows, b.cols, rows_, cols_));
   }
   internal::PackB(b, nr_, panel_stride_, elements_->data());
   return Status();

@@ -173,7 +173,8 @@ std::set<std::ptrdiff_t> AroundMultiples(std::ptrdiff_t tile) {
   return {0, 1, tile - 1, tile, tile + 1, 2 * tile - 1, 2 * tile, 3 * tile + tile / 2 + 1};
 }
 
-constexpr Layout kLayouts[] = {Layout::kDense, Layout::kTransposed, Layout::kPadded, Layout::kReversed, Layout::kSpread};
+constexpr Layout kLayouts[] = {Layout::kDense, Layout::kTransposed, Layout::kPadded, Layout::kReversed,
+                               Layout::kSpread};
 
 TEST_CASE_TEMPLATE("Gemm equals the oracle at every size around the tile and the chunk", T, float, double) {
   ForEachTier([](Tier tier, const kernels::KernelTable& table) {
@@ -283,19 +284,29 @@ TEST_CASE_TEMPLATE("The fused activation has the bits of the public function", T
       constexpr bool kF32 = std::is_same_v<T, float>;
       if constexpr (kF32) {
         switch (activation) {
-          case Activation::kRelu: return table.relu_f32->run;
-          case Activation::kSigmoid: return table.sigmoid_f32->run;
-          case Activation::kTanh: return table.tanh_f32->run;
-          case Activation::kSoftmax: return table.softmax_f32->run;
-          default: return table.log_softmax_f32->run;
+          case Activation::kRelu:
+            return table.relu_f32->run;
+          case Activation::kSigmoid:
+            return table.sigmoid_f32->run;
+          case Activation::kTanh:
+            return table.tanh_f32->run;
+          case Activation::kSoftmax:
+            return table.softmax_f32->run;
+          default:
+            return table.log_softmax_f32->run;
         }
       } else {
         switch (activation) {
-          case Activation::kRelu: return table.relu_f64->run;
-          case Activation::kSigmoid: return table.sigmoid_f64->run;
-          case Activation::kTanh: return table.tanh_f64->run;
-          case Activation::kSoftmax: return table.softmax_f64->run;
-          default: return table.log_softmax_f64->run;
+          case Activation::kRelu:
+            return table.relu_f64->run;
+          case Activation::kSigmoid:
+            return table.sigmoid_f64->run;
+          case Activation::kTanh:
+            return table.tanh_f64->run;
+          case Activation::kSoftmax:
+            return table.softmax_f64->run;
+          default:
+            return table.log_softmax_f64->run;
         }
       }
     };
@@ -365,7 +376,8 @@ TEST_CASE("Gemm refuses what it cannot do and leaves C untouched") {
   refused(good_a, good_b, Out(c.data(), 3, 5, 10, 2), "column stride");
   refused(In(a.data(), -3, 4), good_b, Out(c.data(), -3, 5), "negative");
   refused(In(c.data(), 3, 4), good_b, Out(c.data() + 3, 3, 5), "overlaps");
-  refused(In(a.data(), 3, 4, std::numeric_limits<std::ptrdiff_t>::max() / 2), good_b, Out(c.data(), 3, 5), "address space");
+  refused(In(a.data(), 3, 4, std::numeric_limits<std::ptrdiff_t>::max() / 2), good_b, Out(c.data(), 3, 5),
+          "address space");
   GemmOptions<float> options;
   options.bias = c.data() + 2;
   const Status status = Gemm<float>(context, good_a, good_b, Out(c.data(), 3, 5), options);

@@ -29,8 +29,8 @@ bool SameBits(T x, T y) {
 
 // C = alpha * A * B + beta * C + bias (bias may be null), each element in the contract's order.
 template <typename T>
-void OracleGemm(NumericClass numeric_class, T alpha, MatrixView<const T> a, MatrixView<const T> b, T beta, const T* bias,
-                MatrixView<T> c) {
+void OracleGemm(NumericClass numeric_class, T alpha, MatrixView<const T> a, MatrixView<const T> b, T beta,
+                const T* bias, MatrixView<T> c) {
   const std::ptrdiff_t k_total = alpha == T{0} ? 0 : a.cols;
   const int chains = c.cols == 1 ? 16 : c.cols <= 16 ? 4 : 1;
   for (std::ptrdiff_t i = 0; i < c.rows; ++i) {

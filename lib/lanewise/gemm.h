@@ -84,10 +84,10 @@ struct GemmPlan {
   PackA pack_a = PackA::kNo;
   bool pack_b = false;
   GemmSplit split = GemmSplit::kSmall;
-  double thread_break_even = 0;      // multiply-adds, of the machine
-  std::size_t l2 = 0;                // bytes, of the machine
-  std::size_t task_scratch = 0;      // elements for each task to pack into
-  std::size_t shared_scratch = 0;    // elements for all tasks: B, where they share it
+  double thread_break_even = 0;    // multiply-adds, of the machine
+  std::size_t l2 = 0;              // bytes, of the machine
+  std::size_t task_scratch = 0;    // elements for each task to pack into
+  std::size_t shared_scratch = 0;  // elements for all tasks: B, where they share it
 };
 static_assert(sizeof(GemmPlan) <= 128);
 

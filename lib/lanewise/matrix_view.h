@@ -31,8 +31,7 @@ struct MatrixView {
 
   // A view to modify is a view to read.
   operator MatrixView<const T>() const  // NOLINT(google-explicit-constructor)
-    requires(!std::is_const_v<T>)
-  {
+      requires(!std::is_const_v<T>) {
     return {data, rows, cols, row_stride, col_stride};
   }
 

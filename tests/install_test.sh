@@ -44,10 +44,19 @@ if grep -rnE '#include ["<](hwy|fmt|nlohmann|zlib)' "$prefix/include"; then
 fi
 
 use find_package -DCMAKE_PREFIX_PATH="$prefix"
-if cmake -S "$source_dir/examples" -B "$work/version" -DCMAKE_PREFIX_PATH="$prefix" \
-  -DCMAKE_PROJECT_INCLUDE=<(echo 'find_package(lanewise 99 REQUIRED)') >/dev/null 2>&1; then
-  fail "find_package accepts a version that is not installed"
-fi
+# refuses ARGUMENTS TEXT: find_package(lanewise ARGUMENTS REQUIRED) fails and says TEXT.
+refuses() {
+  local dir=$work/refuses
+  mkdir -p "$dir"
+  printf 'cmake_minimum_required(VERSION 3.25)\nproject(p LANGUAGES CXX)\nfind_package(lanewise %s REQUIRED)\n' "$1" \
+    >"$dir/CMakeLists.txt"
+  if cmake -S "$dir" -B "$dir/build" -DCMAKE_PREFIX_PATH="$prefix" >"$dir.log" 2>&1; then
+    fail "find_package(lanewise $1) succeeds"
+  fi
+  tr -s ' \n' ' ' <"$dir.log" | grep -qF "$2" || { cat "$dir.log"; fail "find_package(lanewise $1) does not say '$2'"; }
+}
+refuses 99 "compatible with requested version"
+refuses "COMPONENTS nonsense" "has no component 'nonsense'"
 
 mkdir "$work/pkg-config"
 export PKG_CONFIG_PATH

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "fmt/format.h"
+#include "lanewise/names.h"
 
 namespace lanewise {
 namespace {
@@ -19,9 +20,10 @@ namespace {
 constexpr const char* kIsa = "LANEWISE_ISA";
 constexpr const char* kThreads = "LANEWISE_THREADS";
 constexpr const char* kOmpThreads = "OMP_NUM_THREADS";
-constexpr const char* kNoColor = "NO_COLOR";
 constexpr const char* kTestRequire = "LANEWISE_TEST_REQUIRE";
-constexpr const char* kKnown[] = {kIsa, kThreads, kOmpThreads, kNoColor, kTestRequire};
+constexpr const char* kRead[] = {kIsa, kThreads, kOmpThreads};
+// All that begin with LANEWISE_.
+constexpr std::string_view kKnown[] = {kIsa, kThreads, kTestRequire};
 
 // "" if unset: for each of our variables that is the same as empty.
 std::string Get(const char* name) {
@@ -59,11 +61,9 @@ Result<ThreadSetting> ThreadsFromEnvironment() {
   return ThreadSetting{};
 }
 
-bool NoColor() { return !Get(kNoColor).empty(); }
-
 std::vector<std::string> SettingsInEnvironment() {
   std::vector<std::string> settings;
-  for (const char* name : kKnown) {
+  for (const char* name : kRead) {
     const std::string value = Get(name);
     if (!value.empty()) settings.push_back(fmt::format("{}={}", name, value));
   }
@@ -71,16 +71,15 @@ std::vector<std::string> SettingsInEnvironment() {
 }
 
 std::vector<std::string> UnknownInEnvironment() {
-  std::vector<std::string> unknown;
+  std::vector<std::string> messages;
   for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
     const std::string_view entry = *variable;
     const std::string_view name = entry.substr(0, entry.find('='));
     if (name.starts_with("LANEWISE_") && std::find(std::begin(kKnown), std::end(kKnown), name) == std::end(kKnown)) {
-      unknown.emplace_back(name);
+      messages.push_back(UnknownName("environment variable", name, kKnown));
     }
   }
-  std::sort(unknown.begin(), unknown.end());
-  return unknown;
+  return messages;
 }
 
 }  // namespace lanewise

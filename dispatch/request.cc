@@ -5,11 +5,9 @@
 #include "request.h"
 
 #include <algorithm>
-#include <numeric>
-#include <span>
 
 #include "fmt/format.h"
-#include "fmt/ranges.h"
+#include "lanewise/names.h"
 
 namespace lanewise {
 namespace {
@@ -29,33 +27,6 @@ bool IsName(std::string_view text) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
   };
   return !text.empty() && std::all_of(text.begin(), text.end(), in_name);
-}
-
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-// Insertions, deletions and substitutions that make `a` into `b`; case does not count.
-std::size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t substituted = diagonal + (Lower(a[i]) == Lower(b[j]) ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({substituted, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
-}
-
-// The message for a `what` that is none of `valid`.
-std::string UnknownName(std::string_view what, std::string_view name, std::span<const std::string_view> valid) {
-  std::string message = fmt::format("unknown {} '{}'; valid: {}", what, name, fmt::join(valid, " "));
-  if (valid.empty()) return message;
-  const auto nearest = std::min_element(
-      valid.begin(), valid.end(), [name](auto a, auto b) { return EditDistance(name, a) < EditDistance(name, b); });
-  return message + fmt::format(" (did you mean '{}'?)", *nearest);
 }
 
 Result<Tier> ParseTier(std::string_view name) {

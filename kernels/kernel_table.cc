@@ -50,6 +50,11 @@ constexpr const KernelTable* kTables[] = {
 
 const KernelTable* CompiledTable(Tier tier) { return kTables[static_cast<int>(tier)]; }
 
+#define LANEWISE_STRING(x) #x
+#define LANEWISE_VERSION_STRING(major, minor, patch) \
+  LANEWISE_STRING(major) "." LANEWISE_STRING(minor) "." LANEWISE_STRING(patch)
+const char* HighwayVersion() { return LANEWISE_VERSION_STRING(HWY_MAJOR, HWY_MINOR, HWY_PATCH); }
+
 }  // namespace kernels
 }  // namespace lanewise
 #endif  // HWY_ONCE

@@ -157,4 +157,7 @@ struct KernelTable {
 // The table of a tier, or null if the tier is not compiled into this library.
 const KernelTable* CompiledTable(Tier tier);
 
+// The version of Highway that the kernels were compiled with: "1.0.3".
+const char* HighwayVersion();
+
 }  // namespace lanewise::kernels

@@ -6,8 +6,8 @@
 //   LANEWISE_ISA           the request for SelectKernels (lanewise/isa.h)
 //   LANEWISE_THREADS       a number of threads from 1 to kMaxThreads, or "auto"
 //   OMP_NUM_THREADS        the same if LANEWISE_THREADS is unset; of a list, the first number
-//   NO_COLOR               if not empty: no colours (https://no-color.org)
-//   LANEWISE_TEST_REQUIRE  tiers that the tests must cover
+//
+// LANEWISE_TEST_REQUIRE, tiers that the tests must cover, is known but read by the test programs alone.
 
 #pragma once
 
@@ -35,13 +35,10 @@ Result<ThreadSetting> ThreadsFromEnvironment();
 // Parses a number of threads as the variables above have it: 1 to kMaxThreads, or 0 for "auto".
 Result<int> ParseThreads(const std::string& text);
 
-// Whether NO_COLOR asks for plain text.
-bool NoColor();
-
-// The variables above that are set, as "NAME=value", in their order.
+// The settings above that are set, as "NAME=value", in their order.
 std::vector<std::string> SettingsInEnvironment();
 
-// Names of the form LANEWISE_* that are set and unknown, each a likely typing error, in alphabetical order.
+// A message for each variable that begins with LANEWISE_ and is none of the above: likely a typing error.
 std::vector<std::string> UnknownInEnvironment();
 
 }  // namespace lanewise

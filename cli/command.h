@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The subcommands of `lanewise`, one source file each: command_NAME.cc declares the options, with an example in the
+// help text, and runs the command. main.cc lists them and knows nothing else about them.
+
+#pragma once
+
+#include <functional>
+
+#include "CLI/CLI.hpp"
+#include "output.h"
+
+namespace lanewise::cli {
+
+struct Command {
+  CLI::App* app;  // owned by the program's CLI::App
+  std::function<ExitCode()> run;
+};
+
+Command AddInfo(CLI::App& program);
+Command AddKernels(CLI::App& program);
+Command AddVersion(CLI::App& program);
+
+}  // namespace lanewise::cli

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The program `lanewise`: finds the command, runs it, and turns every failure into a message and an exit code.
+
+#include <algorithm>
+#include <csignal>
+#include <exception>
+#include <new>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "command.h"
+#include "fmt/format.h"
+#include "lanewise/build_info.h"
+#include "lanewise/environment.h"
+#include "lanewise/names.h"
+#include "output.h"
+
+namespace lanewise::cli {
+namespace {
+
+Status WrongUsage(std::string message) { return Status(StatusCode::kInvalidArgument, std::move(message)); }
+
+// CLI11's message, but for a command that does not exist.
+Status UsageError(const CLI::ParseError& error, std::string_view first_argument, const std::vector<Command>& commands) {
+  std::vector<std::string_view> names;
+  for (const Command& command : commands) names.push_back(command.app->get_name());
+  const bool is_command = std::find(names.begin(), names.end(), first_argument) != names.end();
+  if (!first_argument.empty() && first_argument[0] != '-' && !is_command) {
+    return WrongUsage(UnknownName("command", first_argument, names));
+  }
+  return WrongUsage(
+      fmt::format("{} (see lanewise {}--help)", error.what(), is_command ? std::string(first_argument) + " " : ""));
+}
+
+ExitCode Main(int argc, char** argv) {
+  CLI::App program("SIMD micro-kernels with run-time dispatch, and a small MLP runtime on them", "lanewise");
+  program.set_version_flag("--version", ThisBuild().version);
+  program.require_subcommand(1);
+  program.footer(
+      "Exit codes: 0 ok, 1 a check failed, 2 wrong usage, 3 cannot tell, 4 bad file,\n"
+      "5 instruction set not available, 6 diverged, 130 interrupted.");
+  const std::vector<Command> commands = {AddInfo(program), AddKernels(program), AddVersion(program)};
+
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::Success& help_or_version) {
+    std::ostringstream text;
+    program.exit(help_or_version, text, text);
+    Print(text.str());
+    return kOk;
+  } catch (const CLI::ParseError& error) {
+    return Fail(UsageError(error, argc > 1 ? argv[1] : "", commands));
+  }
+
+  for (const std::string& message : UnknownInEnvironment()) Warn(message);
+  const auto chosen = std::find_if(commands.begin(), commands.end(), [](const Command& c) { return c.app->parsed(); });
+  return chosen->run();
+}
+
+}  // namespace
+}  // namespace lanewise::cli
+
+int main(int argc, char** argv) {
+  using namespace lanewise;  // NOLINT(google-build-using-namespace)
+  // A reader that goes away (`lanewise kernels | head -1`) makes writes fail; FinishOutput knows what that means.
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    return cli::FinishOutput(cli::Main(argc, argv));
+  } catch (const std::bad_alloc&) {
+    return cli::Fail(Status(StatusCode::kOutOfMemory, "out of memory"));
+  } catch (const std::exception& error) {
+    return cli::Fail(Status(StatusCode::kInvalidArgument, error.what()));
+  }
+}

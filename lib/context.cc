@@ -26,7 +26,7 @@ Machine Machine::From(const CpuFacts& cpu) {
 }
 
 struct Context::Memory {
-  internal::AlignedArray<std::byte> scratch;
+  internal::AlignedArray<std::byte> scratch[kScratchKinds];
   SerialExecutor serial;  // unless the caller brings an executor
 };
 
@@ -47,8 +47,9 @@ Context::Context(Context&&) noexcept = default;
 Context& Context::operator=(Context&&) noexcept = default;
 Context::~Context() = default;
 
-void* Context::Scratch(std::size_t bytes) {
-  return memory_->scratch.Reserve(bytes) ? memory_->scratch.data() : nullptr;
+void* Context::ScratchMemory(Scratch kind, std::size_t bytes) {
+  internal::AlignedArray<std::byte>& scratch = memory_->scratch[static_cast<int>(kind)];
+  return scratch.Reserve(bytes) ? scratch.data() : nullptr;
 }
 
 }  // namespace lanewise

@@ -229,7 +229,7 @@ Status CheckAndRun(Context& context, MatrixView<const T> a, const MatrixView<con
                               Name(packed->tier()), packed->nr(), Name(job.plan.tier), job.plan.nr));
   }
   const std::size_t bytes = ScratchElements<T>(job.plan) * sizeof(T);
-  T* scratch = static_cast<T*>(context.Scratch(bytes));
+  T* scratch = static_cast<T*>(context.ScratchMemory(Scratch::kPacking, bytes));
   if (scratch == nullptr && bytes != 0) return NoScratch(bytes);
   job.a = a;
   if (b != nullptr) job.b = *b;
@@ -263,7 +263,7 @@ Status Gemm(Context& context, MatrixView<const T> a, const PackedMatrix<T>& b, M
 Status Reserve(Context& context, const GemmPlan& plan) {
   const std::size_t bytes = plan.type == ElementType::kF32 ? ScratchElements<float>(plan) * sizeof(float)
                                                            : ScratchElements<double>(plan) * sizeof(double);
-  return context.Scratch(bytes) == nullptr && bytes != 0 ? NoScratch(bytes) : Status();
+  return context.ScratchMemory(Scratch::kPacking, bytes) == nullptr && bytes != 0 ? NoScratch(bytes) : Status();
 }
 
 #define LANEWISE_INSTANTIATE(T)                                                                                   \

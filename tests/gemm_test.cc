@@ -449,9 +449,9 @@ TEST_CASE("After Reserve, executing the plan allocates nothing") {
   std::vector<float> c(64 * 100);
   const GemmPlan plan = PlanGemm({.m = 64, .n = 100, .k = 512}, context.kernels(), context.machine(), 1);
   REQUIRE(Reserve(context, plan).ok());
-  const void* before = context.Scratch(0);
+  const void* before = context.ScratchMemory(Scratch::kPacking, 0);
   REQUIRE(Gemm<float>(context, {a.data(), 64, 512}, {b.data(), 512, 100}, {c.data(), 64, 100}).ok());
-  CHECK(context.Scratch(0) == before);
+  CHECK(context.ScratchMemory(Scratch::kPacking, 0) == before);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string_view>
 
@@ -29,6 +30,10 @@ struct Machine {
   static Machine From(const CpuFacts& cpu);
 };
 
+// What scratch memory is for: one call uses several kinds at once.
+enum class Scratch : std::uint8_t { kPacking, kActivations };
+inline constexpr int kScratchKinds = 2;
+
 // Not shared between threads: one Context, one calling thread at a time. Moveable. Scratch memory grows to what the
 // largest call needs and stays; after that no call allocates.
 class Context {
@@ -50,9 +55,9 @@ class Context {
   const Machine& machine() const { return machine_; }
   void set_machine(const Machine& machine) { machine_ = machine; }
 
-  // At least `bytes` of scratch memory aligned to 64 bytes, valid until the next call; null if memory is short. For
-  // the library itself.
-  void* Scratch(std::size_t bytes);
+  // At least `bytes` of scratch memory of a kind, aligned to 64 bytes, valid until the next call for that kind; null if
+  // memory is short (or nothing was ever asked for). For the library itself.
+  void* ScratchMemory(Scratch kind, std::size_t bytes);
 
  private:
   struct Memory;

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Mlp<T>: a multi-layer perceptron as plain parameters; PackedMlp<T>: the same ready to predict.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "lanewise/activation.h"
+#include "lanewise/context.h"
+#include "lanewise/dataset.h"
+#include "lanewise/matrix_view.h"
+#include "lanewise/packed_matrix.h"
+#include "lanewise/status.h"
+
+namespace lanewise {
+
+// One dense layer: y = act(x W + b), with W inputs x outputs.
+struct LayerShape {
+  std::ptrdiff_t inputs = 0;
+  std::ptrdiff_t outputs = 0;
+  Activation activation = Activation::kIdentity;
+
+  friend bool operator==(const LayerShape&, const LayerShape&) = default;
+};
+
+// Layers and their parameters in one block, which makes copying, storing and optimising trivial. T is float or double.
+// A value type; may be shared between threads while nobody changes it.
+template <typename T>
+class Mlp {
+ public:
+  // A network whose parameters are all zero. kInvalidArgument unless there is at least one layer, all sizes are
+  // positive, each layer takes what the one before gives, and the parameters fit in memory; kOutOfMemory.
+  static Result<Mlp> Create(std::vector<LayerShape> layers);
+
+  // Draws weights uniformly from [-r, r) and sets biases to zero: r = sqrt(6 / inputs) before ReLU (He et al., 2015),
+  // r = sqrt(6 / (inputs + outputs)) otherwise (Glorot and Bengio, 2010). Layer l takes Random(seed, kInitialise, l),
+  // weights in row-major order of W: equal on every platform.
+  void Initialise(std::uint64_t seed);
+
+  const std::vector<LayerShape>& layers() const { return layers_; }
+  std::ptrdiff_t inputs() const { return layers_.front().inputs; }
+  std::ptrdiff_t outputs() const { return layers_.back().outputs; }
+
+  // W of a layer, inputs x outputs, and its `outputs` biases.
+  MatrixView<const T> weights(std::size_t layer) const;
+  MatrixView<T> weights(std::size_t layer);
+  std::span<const T> bias(std::size_t layer) const;
+  std::span<T> bias(std::size_t layer);
+
+  // All parameters: for each layer W (row-major), then b.
+  std::span<const T> parameters() const { return parameters_; }
+  std::span<T> parameters() { return parameters_; }
+
+ private:
+  std::vector<LayerShape> layers_;
+  std::vector<std::size_t> offsets_;  // of each layer's W in parameters_
+  std::vector<T> parameters_;
+};
+
+// The weights of a network, packed for the kernels of a selection. Immutable; may be shared between threads.
+template <typename T>
+class PackedMlp {
+ public:
+  // kOutOfMemory.
+  static Result<PackedMlp> Pack(const Kernels& kernels, const Mlp<T>& network);
+
+  const std::vector<LayerShape>& layers() const { return layers_; }
+  std::ptrdiff_t inputs() const { return layers_.front().inputs; }
+  std::ptrdiff_t outputs() const { return layers_.back().outputs; }
+
+  // y (M x outputs) = the network's answer to the rows of x (M x inputs). A row's answer is the same bits in any batch.
+  // Errors: those of Gemm (shapes, strides, overlap, kLayoutMismatch if the context has other kernels, kOutOfMemory).
+  Status Predict(Context& context, MatrixView<const T> x, MatrixView<T> y) const;
+
+  // The same for samples [first, first + y.rows) of a data set, whose inputs are multiplied by `input_scale` as they
+  // are read (bytes become numbers block by block; there is no copy of the data set). kInvalidArgument if the data
+  // set's features are not the network's inputs or it has not so many samples.
+  Status Predict(Context& context, const Dataset& data, std::ptrdiff_t first, T input_scale, MatrixView<T> y) const;
+
+ private:
+  Status PredictBlock(Context& context, MatrixView<const T> x, MatrixView<T> y, T* even, T* odd) const;
+  std::ptrdiff_t BlockRows(const Context& context) const;
+
+  std::vector<LayerShape> layers_;
+  std::vector<PackedMatrix<T>> weights_;
+  std::vector<std::vector<T>> biases_;
+  std::ptrdiff_t widest_ = 0;  // values of one sample between two layers, at most; the inputs included
+};
+
+// How well a network does on a data set that has labels or targets.
+struct Evaluation {
+  std::ptrdiff_t samples = 0;
+  // Classification: the class with the largest output (the first of equals) is the label's; with one output, whether it
+  // is at least one half. confusion[label * classes + predicted] counts.
+  std::ptrdiff_t correct = 0;
+  double accuracy = 0;
+  std::int32_t classes = 0;
+  std::vector<std::int64_t> confusion;
+  // The mean over samples and outputs of (output - target)^2; for labels the target is 1 at the label and 0 elsewhere.
+  double squared_error = 0;
+};
+
+// Errors: those of PackedMlp::Predict; kInvalidArgument if the data set has neither labels nor targets, or not as many
+// classes or targets as the network has outputs (one output serves two classes).
+template <typename T>
+Result<Evaluation> Evaluate(Context& context, const PackedMlp<T>& network, const Dataset& data, T input_scale);
+
+}  // namespace lanewise

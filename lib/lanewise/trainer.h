@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Trainer<T>: mini-batch gradient descent with momentum.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "lanewise/context.h"
+#include "lanewise/dataset.h"
+#include "lanewise/mlp.h"
+#include "lanewise/status.h"
+
+namespace lanewise {
+
+// What is minimised, for a batch of B samples with outputs y and targets t. Means are over the batch and, but for the
+// first, over the outputs (as PyTorch's CrossEntropyLoss, BCELoss and MSELoss).
+enum class Loss : std::uint8_t {
+  kSoftmaxCrossEntropy,  // - log y[label]; the last layer's activation must be softmax
+  kSigmoidCrossEntropy,  // - t log y - (1 - t) log(1 - y); the last activation must be sigmoid
+  kSquaredError,         // (y - t)^2; any activation
+};
+
+// "softmax-cross-entropy", "sigmoid-cross-entropy", "squared-error".
+std::string_view Name(Loss loss);
+std::optional<Loss> LossFromName(std::string_view name);
+
+struct TrainerOptions {
+  Loss loss = Loss::kSoftmaxCrossEntropy;
+  double learning_rate = 0.1;  // > 0
+  double momentum = 0.9;       // in [0, 1)
+  std::ptrdiff_t batch = 128;  // rows per step, at most; >= 1
+  std::uint64_t seed = 1;      // of the order of samples
+  double input_scale = 1;      // a data set's inputs are multiplied by it: 1/255 for images
+};
+
+struct EpochResult {
+  double loss = 0;      // mean over the samples, each as it was when its batch came
+  double accuracy = 0;  // the share of samples classified rightly, likewise; 0 without labels
+  std::ptrdiff_t samples = 0;
+};
+
+// Trains one network. The parameters after a number of steps are the same bits on every tier of a numeric class and for
+// any number of threads. Each step is, in this order (v starts at 0):
+//   forward over the batch; the loss and its gradient; for each layer from the last to the first
+//     dW = x' dz (the contract's order over the batch's rows), db = column sums of dz, dz of the layer before = (dz W') * act'
+//   v = momentum * v + gradient; w = w - learning_rate * v, each a multiply-add
+// Not shared between threads.
+template <typename T>
+class Trainer {
+ public:
+  // Takes the network as it is (see Mlp::Initialise). kInvalidArgument for options out of range or a loss that does not
+  // go with the last activation, naming what would; kOutOfMemory.
+  static Result<Trainer> Create(Mlp<T> network, const TrainerOptions& options);
+
+  // One step on a batch: x (rows x inputs), and labels (one per row) or targets (rows x outputs). Returns the loss
+  // before the step. kInvalidArgument for shapes that do not match, more rows than options.batch, or labels without a
+  // class; kDiverged if the loss is not finite (the parameters are then as before the step); errors of Gemm.
+  Result<double> Step(Context& context, MatrixView<const T> x, std::span<const std::int32_t> labels);
+  Result<double> Step(Context& context, MatrixView<const T> x, MatrixView<const T> targets);
+
+  // Once over all samples, in the order that (seed, epoch) shuffles them into; the last batch may be smaller. Calls
+  // progress(samples done) after each step; a return of false stops there (the result counts what was done). Errors:
+  // kInvalidArgument if the data set does not fit the network and loss; kDiverged if a loss or a parameter is not
+  // finite, naming the step or the layer.
+  Result<EpochResult> Epoch(Context& context, const Dataset& data, std::uint32_t epoch,
+                            const std::function<bool(std::ptrdiff_t)>& progress = nullptr);
+
+  // The gradient of the loss at x with respect to all parameters (in the order of Mlp::parameters), without a step; for
+  // checks. Errors as Step's.
+  Result<std::span<const T>> Gradient(Context& context, MatrixView<const T> x, std::span<const std::int32_t> labels);
+  Result<std::span<const T>> Gradient(Context& context, MatrixView<const T> x, MatrixView<const T> targets);
+
+  const Mlp<T>& network() const { return network_; }
+  const TrainerOptions& options() const { return options_; }
+
+  Trainer(Trainer&&) noexcept;
+  Trainer& operator=(Trainer&&) noexcept;
+  ~Trainer();
+
+ private:
+  struct Buffers;
+  struct Targets;
+  Trainer(Mlp<T> network, const TrainerOptions& options);
+  Result<double> LossAndGradient(Context& context, MatrixView<const T> x, const Targets& targets);
+  Status Forward(Context& context, MatrixView<const T> x);
+  Status Backward(Context& context, MatrixView<const T> x);
+  void Update(const Context& context);
+  Result<double> StepOn(Context& context, MatrixView<const T> x, const Targets& targets);
+
+  Mlp<T> network_;
+  TrainerOptions options_;
+  std::unique_ptr<Buffers> buffers_;
+};
+
+}  // namespace lanewise

@@ -4,28 +4,13 @@
 
 #pragma once
 
-#include <cmath>
-#include <cstring>
 #include <vector>
 
+#include "bits.h"
 #include "lanewise/matrix_view.h"
 #include "lanewise/tier.h"
 
 namespace lanewise::test {
-
-// a * b + c with the roundings of the class.
-template <typename T>
-T MultiplyAdd(NumericClass numeric_class, T a, T b, T c) {
-  if (numeric_class == NumericClass::kFma) return std::fma(a, b, c);
-  const T product = a * b;
-  return product + c;
-}
-
-// Equal as bytes, any NaN equal to any NaN.
-template <typename T>
-bool SameBits(T x, T y) {
-  return (std::isnan(x) && std::isnan(y)) || std::memcmp(&x, &y, sizeof(T)) == 0;
-}
 
 // C = alpha * A * B + beta * C + bias (bias may be null), each element in the contract's order.
 template <typename T>

@@ -12,8 +12,8 @@ namespace lanewise::cli {
 
 IsaOption::IsaOption(CLI::App& command)
     : option_(command.add_option("--isa")->type_name("SPEC")->description(
-          "Instruction sets: avx2 (exactly), <=avx2 (at most),\n-avx512 (without), gemm_f32=avx2 (one kernel),\n"
-          "several with commas. Default: LANEWISE_ISA,\nelse the best that this CPU has")) {}
+          "Instruction sets: avx2 (exactly that), <=avx2 (at\nmost), -avx512 (without), gemm_f32=avx2 (for one\n"
+          "kernel), several with commas. Default:\nLANEWISE_ISA, else the best that this CPU has")) {}
 
 std::string IsaOption::Request() const {
   return option_->count() > 0 ? option_->as<std::string>() : RequestFromEnvironment();

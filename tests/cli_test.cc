@@ -72,7 +72,7 @@ TEST_CASE("wrong usage is exit code 2 and names the way out") {
       {"kernel", "unknown command 'kernel'; valid: info kernels"},
       {"kernel", "(did you mean 'kernels'?)"},
       {"''", "subcommand"},
-      {"--jsn", "--jsn"},
+      {"--jsn", "A subcommand is required"},
       {"info --jsn", "--jsn (see lanewise info --help)"},
       {"info more", "more (see lanewise info --help)"},
       {"info --isa", "--isa"},
@@ -84,7 +84,7 @@ TEST_CASE("wrong usage is exit code 2 and names the way out") {
       {"info --threads -1", "--threads: '-1'"},
   };
   for (const auto& c : kCases) {
-    INFO(c.arguments);
+    INFO(std::string(c.arguments));
     const ProgramRun run = Lanewise(c.arguments);
     CHECK(run.exit_code == 2);
     CHECK(run.err.starts_with("error: "));

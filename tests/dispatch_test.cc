@@ -65,7 +65,7 @@ TEST_CASE("each CPU gets the best tier that it can run") {
       {"aarch64 without ASIMD", Aarch64(0b1), Tier::kPortable, Tier::kNeon, "asimd"},
   };
   for (const auto& c : kCases) {
-    INFO(c.name);
+    INFO(std::string(c.name));
     const CpuFacts cpu = Decode(c.cpu);
     CHECK(ToString(Missing(c.next, cpu)) == c.missing);
     CHECK(Missing(c.best, cpu).empty());
@@ -210,7 +210,7 @@ TEST_CASE("requests") {
   const std::size_t f32 = RowOf("gemm_f32");
   const std::size_t f64 = RowOf("gemm_f64");
   for (const auto& c : kCases) {
-    INFO("request '", c.request, "'");
+    INFO("request '", std::string(c.request), "'");
     const Result<Selection> selection = SelectFor(c.request, cpu);
     CHECK(selection.status().code() == c.code);
     CHECK_MESSAGE(Contains(selection.status().message(), c.message), selection.status().message());
@@ -241,7 +241,7 @@ TEST_CASE("what is not compiled is refused as such, before the CPU is looked at"
   for (const FakeCpu& fake : {Nehalem(), SkylakeSp()}) {
     const CpuFacts cpu = Decode(fake);
     for (const char* request : {"avx512", "neon", "gemm_f32=avx512", "-portable,<=neon"}) {
-      INFO(request);
+      INFO(std::string(request));
       const Result<Selection> selection = SelectFor(request, cpu, tables);
       CHECK(selection.status().code() == StatusCode::kNotCompiled);
       CHECK(Contains(selection.status().message(), "compiled: portable sse4 avx2"));
@@ -291,7 +291,7 @@ TEST_CASE(
       return tables[static_cast<std::size_t>(tier)] != nullptr && Missing(tier, cpu).empty();
     };
     const char* text = kRequests[random() % std::size(kRequests)];
-    INFO("request '", text, "' with ", ToString(cpu.features));
+    INFO("request '", std::string(text), "' with ", ToString(cpu.features));
     const Result<Request> request = ParseRequest(text);
     REQUIRE(request.ok());
     const Result<Selection> selection = Select(*request, cpu, tables);
@@ -450,7 +450,7 @@ TEST_CASE("environment") {
           std::vector<std::string>{"LANEWISE_ISA=<=avx2", "LANEWISE_THREADS=2", "OMP_NUM_THREADS=3,2"});
   }
   for (const char* bad : {"0", "-1", "1025", "2x", "2,2", " 2", "99999999999999999999", "many"}) {
-    INFO(bad);
+    INFO(std::string(bad));
     const ScopedVariable threads("LANEWISE_THREADS", bad);
     CHECK(ThreadsFromEnvironment().status().code() == StatusCode::kInvalidArgument);
     CHECK(Contains(ThreadsFromEnvironment().status().message(), "LANEWISE_THREADS: '" + std::string(bad) + "'"));

@@ -395,7 +395,7 @@ void SweepRow(std::string_view name, const kernels::UnaryKernel<T>* /*type*/, Ro
   CheckFunction<T>(*reference, tiers, x, worst, row_of);
 
   for (std::size_t t = 0; t < tiers.size(); ++t) {
-    INFO("tier " << Name(tiers[t].tier) << ", worst at " << worst[t].x);
+    INFO("tier " << std::string(Name(tiers[t].tier)) << ", worst at " << worst[t].x);
     CHECK(worst[t].ulp <= reference->MaxUlp<T>(ClassOf(tiers[t].tier)));
   }
 }

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# qemu.sh PROGRAM: runs `lanewise` on emulated CPUs older or odder than this one. Each must get its right tier, say what it
-# lacks, and never meet an instruction that it does not have. Exits 77 (skipped) without qemu-x86_64.
+# qemu.sh BUILD: runs `lanewise` of a build directory on emulated CPUs, older or odder than this one. Each must get its
+# right tier, say what it lacks, and never meet an instruction that it does not have. Exits 77 (skipped) without
+# qemu-x86_64.
 set -euo pipefail
 
-program=$1
+program=$1/cli/lanewise
 qemu=$(command -v qemu-x86_64) || {
   echo "SKIPPED: qemu-x86_64 not found (Debian: qemu-user); dispatch was not tried on other CPUs"
   exit 77

@@ -14,17 +14,14 @@
 
 namespace lanewise {
 
-// The revision of the numerics contract that this library follows. Any change of a bit raises it.
-inline constexpr int kNumericsRevision = 1;
-
 // A network and what one must know to use it. A value type.
 template <typename T>
 struct Model {
   Mlp<T> network;
-  double input_scale = 1;                     // inputs are multiplied by it
-  std::vector<std::string> class_names;       // one per output, or empty
-  std::map<std::string, std::string> recipe;  // how it was trained, for people; no time, host, tier or thread count, so
-                                              // that equal training gives equal files
+  double input_scale = 1;                          // inputs are multiplied by it
+  std::vector<std::string> class_names = {};       // one per output (two for a single output), or empty
+  std::map<std::string, std::string> recipe = {};  // how it was trained, for people; no time, host, tier or thread
+                                                   // count, so that equal training gives equal files
 };
 
 // Tensors are named as PyTorch's nn.Sequential `layers` counts its modules: layers.0.weight as [outputs, inputs],

@@ -49,7 +49,8 @@ struct EpochResult {
 // Trains one network. The parameters after a number of steps are the same bits on every tier of a numeric class and for
 // any number of threads. Each step is, in this order (v starts at 0):
 //   forward over the batch; the loss and its gradient; for each layer from the last to the first
-//     dW = x' dz (the contract's order over the batch's rows), db = column sums of dz, dz of the layer before = (dz W') * act'
+//     dW = x' dz (the contract's order over the batch's rows), db = column sums of dz, dz of the layer before = (dz W')
+//     * act'
 //   v = momentum * v + gradient; w = w - learning_rate * v, each a multiply-add
 // Not shared between threads.
 template <typename T>

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Training, operation by operation: what is computed here decides the bits of every model, so nothing but kernels,
+// IEEE arithmetic in a stated order and sqrt takes part in it.
+
+#include "lanewise/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <new>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "apply_activation.h"
+#include "fmt/format.h"
+#include "gather.h"
+#include "lanewise/gemm.h"
+#include "lanewise/random.h"
+#include "loss.h"
+#include "typed_rows.h"
+
+namespace lanewise {
+
+namespace {
+
+Status Invalid(std::string message) { return Status(StatusCode::kInvalidArgument, std::move(message)); }
+
+Status CheckOptions(const TrainerOptions& options, Activation last) {
+  if (!(options.learning_rate > 0) || !std::isfinite(options.learning_rate)) {
+    return Invalid(fmt::format("learning rate {} is not a positive number", options.learning_rate));
+  }
+  if (!(options.momentum >= 0 && options.momentum < 1)) {
+    return Invalid(fmt::format("momentum {} is not in [0, 1)", options.momentum));
+  }
+  if (options.batch < 1) return Invalid(fmt::format("batch size {} is not at least 1", options.batch));
+  if (!std::isfinite(options.input_scale)) return Invalid("the input scale is not a finite number");
+  const Activation needed = options.loss == Loss::kSoftmaxCrossEntropy   ? Activation::kSoftmax
+                            : options.loss == Loss::kSigmoidCrossEntropy ? Activation::kSigmoid
+                                                                         : last;
+  if (last != needed) {
+    return Invalid(fmt::format("the loss {} needs {} as the last layer's activation; it is {}", Name(options.loss),
+                               Name(needed), Name(last)));
+  }
+  return Status();
+}
+
+template <typename T>
+bool AllFinite(std::span<const T> values) {
+  return std::ranges::all_of(values, [](T x) { return std::isfinite(x); });
+}
+
+}  // namespace
+
+// Labels or targets of a batch; the other is empty.
+template <typename T>
+struct Trainer<T>::Targets {
+  std::span<const std::int32_t> labels;
+  MatrixView<const T> values;
+};
+
+// Everything a step writes but the parameters. Matrices have options.batch rows, of which a step uses the first.
+template <typename T>
+struct Trainer<T>::Buffers {
+  std::vector<std::vector<T>> outputs;  // of each layer; of the last what its loss is computed from (see loss.h)
+  std::vector<T> output_gradient;       // dz of the layer at work, and
+  std::vector<T> input_gradient;        // dz of the layer before it
+  std::vector<T> gradient;              // of all parameters
+  std::vector<T> velocity;
+  std::vector<T> loss_terms;   // room for the loss: batch x outputs
+  std::vector<T> predictions;  // batch x outputs
+  // An epoch's batches.
+  std::vector<T> x;
+  std::vector<T> targets;
+  std::vector<std::int32_t> labels;
+  std::vector<std::uint64_t> order;
+};
+
+template <typename T>
+Trainer<T>::Trainer(Mlp<T> network, const TrainerOptions& options)
+    : network_(std::move(network)), options_(options), buffers_(std::make_unique<Buffers>()) {
+  std::ptrdiff_t widest = 0;
+  for (const LayerShape& layer : network_.layers()) {
+    buffers_->outputs.emplace_back(static_cast<std::size_t>(options.batch * layer.outputs));
+    widest = std::max(widest, layer.outputs);
+  }
+  const auto batch_outputs = static_cast<std::size_t>(options.batch * network_.outputs());
+  buffers_->output_gradient.resize(static_cast<std::size_t>(options.batch * widest));
+  buffers_->input_gradient.resize(static_cast<std::size_t>(options.batch * widest));
+  buffers_->gradient.resize(network_.parameters().size());
+  buffers_->velocity.resize(network_.parameters().size());
+  buffers_->loss_terms.resize(batch_outputs);
+  buffers_->predictions.resize(batch_outputs);
+}
+
+template <typename T>
+Trainer<T>::Trainer(Trainer&&) noexcept = default;
+template <typename T>
+Trainer<T>& Trainer<T>::operator=(Trainer&&) noexcept = default;
+template <typename T>
+Trainer<T>::~Trainer() = default;
+
+template <typename T>
+Result<Trainer<T>> Trainer<T>::Create(Mlp<T> network, const TrainerOptions& options) {
+  Status status = CheckOptions(options, network.layers().back().activation);
+  if (!status.ok()) return status;
+  std::ptrdiff_t elements = 0;
+  for (const LayerShape& layer : network.layers()) {
+    if (__builtin_mul_overflow(options.batch, std::max(layer.inputs, layer.outputs), &elements)) {
+      return Invalid(fmt::format("a batch of {} rows does not fit in the address space", options.batch));
+    }
+  }
+  try {
+    return Trainer(std::move(network), options);
+  } catch (const std::exception&) {  // bad_alloc, or length_error for what no vector can hold
+    return Status(StatusCode::kOutOfMemory, fmt::format("no memory to train with batches of {} rows", options.batch));
+  }
+}
+
+// ---- One step --------------------------------------------------------------------------------------------------
+
+template <typename T>
+Status Trainer<T>::Forward(Context& context, MatrixView<const T> x) {
+  MatrixView<const T> input = x;
+  for (std::size_t l = 0; l < network_.layers().size(); ++l) {
+    const LayerShape& layer = network_.layers()[l];
+    const bool last = l + 1 == network_.layers().size();
+    const MatrixView<T> output(buffers_->outputs[l].data(), x.rows, layer.outputs);
+    GemmOptions<T> options;
+    options.bias = network_.bias(l).data();
+    options.activation = last ? internal::ForwardActivation(options_.loss, layer.activation) : layer.activation;
+    Status status = Gemm<T>(context, input, std::as_const(network_).weights(l), output, options);
+    if (!status.ok()) return status;
+    input = output;
+  }
+  return Status();
+}
+
+template <typename T>
+Status Trainer<T>::Backward(Context& context, MatrixView<const T> x) {
+  const kernels::KernelTable& table = context.kernels().table();
+  for (std::size_t l = network_.layers().size(); l-- > 0;) {
+    const LayerShape& layer = network_.layers()[l];
+    const MatrixView<const T> dz(buffers_->output_gradient.data(), x.rows, layer.outputs);
+    const MatrixView<const T> input =
+        l == 0 ? x : MatrixView<const T>(buffers_->outputs[l - 1].data(), x.rows, layer.inputs);
+    // The gradient lies as the parameters do: W, then b.
+    T* dw = buffers_->gradient.data() + (network_.weights(l).data - network_.parameters().data());
+    Status status = Gemm<T>(context, input.Transposed(), dz, MatrixView<T>(dw, layer.inputs, layer.outputs));
+    if (!status.ok()) return status;
+    LANEWISE_ROW_OF(T, table, column_sum)
+        .run(dz.data, dz.row_stride, static_cast<std::size_t>(dz.rows), static_cast<std::size_t>(dz.cols),
+             dw + layer.inputs * layer.outputs);
+    if (l == 0) break;
+    const MatrixView<T> dx(buffers_->input_gradient.data(), x.rows, layer.inputs);
+    status = Gemm<T>(context, dz, std::as_const(network_).weights(l).Transposed(), dx);
+    if (!status.ok()) return status;
+    internal::ActivationGradientRows<T>(table, network_.layers()[l - 1].activation, input, dx, dx);
+    std::swap(buffers_->output_gradient, buffers_->input_gradient);
+  }
+  return Status();
+}
+
+template <typename T>
+void Trainer<T>::Update(const Context& context) {
+  LANEWISE_ROW_OF(T, context.kernels().table(), sgd)
+      .run(network_.parameters().data(), buffers_->velocity.data(), buffers_->gradient.data(),
+           network_.parameters().size(), static_cast<T>(options_.learning_rate), static_cast<T>(options_.momentum));
+}
+
+template <typename T>
+Result<double> Trainer<T>::LossAndGradient(Context& context, MatrixView<const T> x, const Targets& targets) {
+  const std::ptrdiff_t outputs = network_.outputs();
+  if (x.cols != network_.inputs()) {
+    return Invalid(fmt::format("x has {} columns, the network takes {} inputs", x.cols, network_.inputs()));
+  }
+  if (x.rows < 1 || x.rows > options_.batch) {
+    return Invalid(fmt::format("x has {} rows; a step takes 1 to {} (the batch size)", x.rows, options_.batch));
+  }
+  Status status = Forward(context, x);
+  if (!status.ok()) return status;
+  const internal::LossArgs<T> args{
+      .loss = options_.loss,
+      .activation = network_.layers().back().activation,
+      .outputs = {buffers_->outputs.back().data(), x.rows, outputs},
+      .labels = targets.labels,
+      .targets = targets.values,
+      .predictions = {buffers_->predictions.data(), x.rows, outputs},
+      .gradient = {buffers_->output_gradient.data(), x.rows, outputs},
+      .terms = buffers_->loss_terms.data(),
+  };
+  const double loss = internal::ComputeLoss(context.kernels().table(), args);
+  if (!std::isfinite(loss)) {
+    return Status(StatusCode::kDiverged,
+                  fmt::format("the loss is {}: training has diverged; a smaller learning rate may help", loss));
+  }
+  status = Backward(context, x);
+  if (!status.ok()) return status;
+  return loss;
+}
+
+template <typename T>
+Result<double> Trainer<T>::StepOn(Context& context, MatrixView<const T> x, const Targets& targets) {
+  Result<double> loss = LossAndGradient(context, x, targets);
+  if (loss.ok()) Update(context);
+  return loss;
+}
+
+namespace {
+
+Status CheckLabels(std::span<const std::int32_t> labels, std::ptrdiff_t rows, std::ptrdiff_t outputs, Loss loss) {
+  if (loss != Loss::kSoftmaxCrossEntropy) {
+    return Invalid(fmt::format("the loss {} takes targets, not labels", Name(loss)));
+  }
+  if (static_cast<std::ptrdiff_t>(labels.size()) != rows) {
+    return Invalid(fmt::format("{} labels for {} rows", labels.size(), rows));
+  }
+  for (const std::int32_t label : labels) {
+    if (label < 0 || label >= outputs)
+      return Invalid(fmt::format("label {} is not below the {} outputs", label, outputs));
+  }
+  return Status();
+}
+
+template <typename T>
+Status CheckTargetShape(MatrixView<const T> targets, std::ptrdiff_t rows, std::ptrdiff_t outputs, Loss loss) {
+  if (loss == Loss::kSoftmaxCrossEntropy) return Invalid(fmt::format("the loss {} takes labels", Name(loss)));
+  if (targets.rows != rows || targets.cols != outputs || targets.data == nullptr) {
+    return Invalid(fmt::format("targets are {} x {}; need {} x {}", targets.rows, targets.cols, rows, outputs));
+  }
+  return Status();
+}
+
+}  // namespace
+
+template <typename T>
+Result<double> Trainer<T>::Step(Context& context, MatrixView<const T> x, std::span<const std::int32_t> labels) {
+  Status status = CheckLabels(labels, x.rows, network_.outputs(), options_.loss);
+  if (!status.ok()) return status;
+  return StepOn(context, x, {labels, {}});
+}
+
+template <typename T>
+Result<double> Trainer<T>::Step(Context& context, MatrixView<const T> x, MatrixView<const T> targets) {
+  Status status = CheckTargetShape(targets, x.rows, network_.outputs(), options_.loss);
+  if (!status.ok()) return status;
+  return StepOn(context, x, {{}, targets});
+}
+
+template <typename T>
+Result<std::span<const T>> Trainer<T>::Gradient(Context& context, MatrixView<const T> x,
+                                                std::span<const std::int32_t> labels) {
+  Status status = CheckLabels(labels, x.rows, network_.outputs(), options_.loss);
+  if (!status.ok()) return status;
+  const Result<double> loss = LossAndGradient(context, x, {labels, {}});
+  if (!loss.ok()) return loss.status();
+  return std::span<const T>(buffers_->gradient);
+}
+
+template <typename T>
+Result<std::span<const T>> Trainer<T>::Gradient(Context& context, MatrixView<const T> x, MatrixView<const T> targets) {
+  Status status = CheckTargetShape(targets, x.rows, network_.outputs(), options_.loss);
+  if (!status.ok()) return status;
+  const Result<double> loss = LossAndGradient(context, x, {{}, targets});
+  if (!loss.ok()) return loss.status();
+  return std::span<const T>(buffers_->gradient);
+}
+
+// ---- One epoch -------------------------------------------------------------------------------------------------
+
+template <typename T>
+Result<EpochResult> Trainer<T>::Epoch(Context& context, const Dataset& data, std::uint32_t epoch,
+                                      const std::function<bool(std::ptrdiff_t)>& progress) {
+  const std::ptrdiff_t outputs = network_.outputs();
+  Status status = internal::CheckTargets(data, network_.inputs(), outputs);
+  if (!status.ok()) return status;
+  const bool by_label = options_.loss == Loss::kSoftmaxCrossEntropy;
+  if (by_label && (data.labels.empty() || data.classes > outputs)) {
+    return Invalid(fmt::format("the loss {} needs labels, and an output for each class", Name(options_.loss)));
+  }
+  Buffers& buffers = *buffers_;
+  try {
+    buffers.x.resize(static_cast<std::size_t>(options_.batch * data.features));
+    if (!by_label) buffers.targets.resize(static_cast<std::size_t>(options_.batch * outputs));
+    buffers.labels.resize(static_cast<std::size_t>(options_.batch));
+    buffers.order.resize(static_cast<std::size_t>(data.samples));
+  } catch (const std::exception&) {
+    return Status(StatusCode::kOutOfMemory, "no memory for a batch of samples");
+  }
+  std::iota(buffers.order.begin(), buffers.order.end(), 0U);
+  Random random(options_.seed, Stream::kShuffle, epoch);
+  Shuffle(std::span(buffers.order), random);
+
+  const kernels::KernelTable& table = context.kernels().table();
+  EpochResult result;
+  double loss_sum = 0;
+  std::ptrdiff_t correct = 0;
+  while (result.samples < data.samples) {
+    const std::ptrdiff_t rows = std::min(options_.batch, data.samples - result.samples);
+    for (std::ptrdiff_t r = 0; r < rows; ++r) {
+      const auto sample = static_cast<std::ptrdiff_t>(buffers.order[static_cast<std::size_t>(result.samples + r)]);
+      internal::ReadSample(table, data, sample, static_cast<T>(options_.input_scale),
+                           buffers.x.data() + r * data.features);
+      if (!data.labels.empty()) {
+        buffers.labels[static_cast<std::size_t>(r)] = data.labels[static_cast<std::size_t>(sample)];
+      }
+      if (!by_label) {
+        internal::ReadTarget<T>(data, sample,
+                                {buffers.targets.data() + r * outputs, static_cast<std::size_t>(outputs)});
+      }
+    }
+    const MatrixView<const T> x(buffers.x.data(), rows, data.features);
+    const std::span<const std::int32_t> labels(buffers.labels.data(), static_cast<std::size_t>(rows));
+    const Result<double> loss =
+        StepOn(context, x, by_label ? Targets{labels, {}} : Targets{{}, {buffers.targets.data(), rows, outputs}});
+    if (!loss.ok()) {
+      return Status(loss.status().code(), fmt::format("epoch {}, samples {} to {}: {}", epoch, result.samples,
+                                                      result.samples + rows, loss.status().message()));
+    }
+    loss_sum += *loss * static_cast<double>(rows);
+    for (std::ptrdiff_t r = 0; r < rows && !data.labels.empty(); ++r) {
+      const std::span<const T> row(buffers.predictions.data() + r * outputs, static_cast<std::size_t>(outputs));
+      correct += internal::PredictedClass(row) == labels[static_cast<std::size_t>(r)];
+    }
+    result.samples += rows;
+    if (progress && !progress(result.samples)) break;
+  }
+  for (std::size_t l = 0; l < network_.layers().size(); ++l) {
+    const MatrixView<const T> w = std::as_const(network_).weights(l);
+    if (!AllFinite(std::span(w.data, static_cast<std::size_t>((w.rows + 1) * w.cols)))) {
+      return Status(StatusCode::kDiverged,
+                    fmt::format("epoch {}: a parameter of layer {} is not finite: training has diverged; a smaller "
+                                "learning rate may help",
+                                epoch, l));
+    }
+  }
+  result.loss = loss_sum / static_cast<double>(result.samples);
+  result.accuracy = static_cast<double>(correct) / static_cast<double>(result.samples);
+  return result;
+}
+
+template class Trainer<float>;
+template class Trainer<double>;
+
+}  // namespace lanewise

@@ -52,9 +52,11 @@ HWY_INLINE auto ReduceExp(D d, V x) {
   const hn::RebindToUnsigned<D> du;
   const V shifted = hn::MulAdd(x, hn::Set(d, F::kLog2e), hn::Set(d, F::kShifter));
   const V n = hn::Sub(shifted, hn::Set(d, F::kShifter));
-  V r = hn::NegMulAdd(n, hn::Set(d, F::kLn2High), x);
-  r = hn::NegMulAdd(n, hn::Set(d, F::kLn2Low), r);
-  const V s = hn::MulAdd(hn::Mul(r, r), ExpQ<Precision>(d, r), r);
+  // r = head - low. The head is exact; r is rounded, which the polynomial does not mind but its first term would.
+  const V head = hn::NegMulAdd(n, hn::Set(d, F::kLn2High), x);
+  const V low = hn::Mul(n, hn::Set(d, F::kLn2Low));
+  const V r = hn::Sub(head, low);
+  const V s = hn::Add(head, hn::MulSub(hn::Mul(r, r), ExpQ<Precision>(d, r), low));
   const auto exponent = hn::BitCast(du, shifted);
   return Reduced<V, decltype(exponent)>{s, exponent};
 }

@@ -9,7 +9,6 @@
 #include <bit>
 #include <csignal>
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -21,32 +20,15 @@
 
 #include "doctest/doctest.h"
 #include "file_io.h"
+#include "memory_reader.h"
 #include "temporary_folder.h"
 
 namespace lanewise {
 namespace {
 
+using test::MemoryReader;
 using test::ReadBytes;
 using test::TemporaryFolder;
-
-// Bytes in memory as a file, which notes how much memory its reader ever asked it to fill.
-class MemoryReader : public ByteReader {
- public:
-  explicit MemoryReader(std::string bytes) : ByteReader("memory"), bytes_(std::move(bytes)) {}
-  Result<std::size_t> Read(void* out, std::size_t size) override {
-    largest_request_ = std::max(largest_request_, size);
-    const std::size_t got = std::min(size, bytes_.size() - at_);
-    std::memcpy(out, bytes_.data() + at_, got);
-    at_ += got;
-    return got;
-  }
-  std::size_t largest_request() const { return largest_request_; }
-
- private:
-  std::string bytes_;
-  std::size_t at_ = 0;
-  std::size_t largest_request_ = 0;
-};
 
 std::string Bytes(const std::vector<float>& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};

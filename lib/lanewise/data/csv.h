@@ -30,11 +30,11 @@ struct CsvOptions {
 
   // Whether the first line names the columns. Without a value: yes if `columns` holds a name, or if no feature in that
   // line is a number.
-  std::optional<bool> has_header;
+  std::optional<bool> has_header = std::nullopt;
 
   // The classes of a model that the labels are meant for: a label is one of these names, or else a class's number.
   // Empty: the labels of the file make the classes.
-  std::vector<std::string> class_names;
+  std::vector<std::string> class_names = {};
 };
 
 // Reads a CSV file, gzipped or not; "-" is standard input.

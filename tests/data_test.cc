@@ -457,8 +457,8 @@ TEST_CASE("digits are valid, the same everywhere, and as many as wanted") {
   CHECK(train->samples == 2000);
   CHECK(train->image_rows == 28);
   CHECK(train->class_names[9] == "9");
-  // The bytes of revision 1 on every platform and compiler.
-  CHECK(Fnv1a(train->bytes) == 0);
+  // Equal with GCC and clang at every optimisation level, on x86-64 and AArch64.
+  CHECK(Fnv1a(train->bytes) == 0xac2c5574b2c9f706);
   for (std::int32_t digit = 0; digit < 10; ++digit) {
     const std::ptrdiff_t count = std::count(train->labels.begin(), train->labels.end(), digit);
     CHECK(std::abs(count - 200) < 70);  // 5 standard deviations

@@ -68,5 +68,30 @@ for example in "$source_dir"/examples/*.cc; do
 done
 run_examples "$work/pkg-config"
 
+# The data set readers: a component with a dependency of its own.
+mkdir "$work/data"
+cat >"$work/data/digits.cc" <<'TEXT'
+#include "lanewise/data/digits.h"
+#include "lanewise/data/read.h"
+int main() {
+  const auto digits = lanewise::GenerateDigits(7, 1, lanewise::Split::kTest);
+  return digits.ok() && digits->samples == 7 && !lanewise::ReadData("", lanewise::Split::kTest).ok() ? 0 : 1;
+}
+TEXT
+cat >"$work/data/CMakeLists.txt" <<'TEXT'
+cmake_minimum_required(VERSION 3.25)
+project(data LANGUAGES CXX)
+find_package(lanewise REQUIRED COMPONENTS data)
+add_executable(digits digits.cc)
+target_link_libraries(digits PRIVATE lanewise::data)
+TEXT
+cmake -S "$work/data" -B "$work/data/build" -G Ninja -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_PREFIX_PATH="$prefix" \
+  >"$work/data.log" && cmake --build "$work/data/build" >>"$work/data.log" || { cat "$work/data.log"; fail "data"; }
+"$work/data/build/digits" || fail "lanewise::data by find_package"
+# shellcheck disable=SC2046
+"$cxx" -std=c++20 -static "$work/data/digits.cc" $(pkg-config --cflags --libs --static lanewise-data) \
+  -o "$work/pkg-config/digits"
+"$work/pkg-config/digits" || fail "lanewise::data by pkg-config"
+
 use subproject -DLANEWISE_SOURCE_DIR="$source_dir"
 echo "find_package, pkg-config and add_subdirectory work"

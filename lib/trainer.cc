@@ -117,6 +117,15 @@ Result<Trainer<T>> Trainer<T>::Create(Mlp<T> network, const TrainerOptions& opti
   }
 }
 
+template <typename T>
+Status Trainer<T>::set_learning_rate(double learning_rate) {
+  TrainerOptions options = options_;
+  options.learning_rate = learning_rate;
+  Status status = CheckOptions(options, network_.layers().back().activation);
+  if (status.ok()) options_ = options;
+  return status;
+}
+
 // ---- One step --------------------------------------------------------------------------------------------------
 
 template <typename T>

@@ -78,6 +78,9 @@ class Trainer {
   Result<std::span<const T>> Gradient(Context& context, MatrixView<const T> x, std::span<const std::int32_t> labels);
   Result<std::span<const T>> Gradient(Context& context, MatrixView<const T> x, MatrixView<const T> targets);
 
+  // For schedules: the learning rate of the steps to come. kInvalidArgument unless it is a positive number.
+  Status set_learning_rate(double learning_rate);
+
   const Mlp<T>& network() const { return network_; }
   const TrainerOptions& options() const { return options_; }
 

@@ -54,8 +54,11 @@ class Values {
  public:
   explicit Values(std::uint64_t seed) : state_(seed) {}
 
-  // Uniform in [low, high).
-  T Uniform(T low, T high) { return low + (high - low) * (static_cast<T>(Next() >> 40) * T{0x1p-24}); }
+  // Uniform in [low, high), with all bits of the mantissa, so that sums round.
+  T Uniform(T low, T high) {
+    constexpr int kDigits = std::numeric_limits<T>::digits;
+    return low + (high - low) * std::ldexp(static_cast<T>(Next() >> (64 - kDigits)), -kDigits);
+  }
 
   // Mostly ordinary numbers of both signs, now and then a special one.
   T Any() {
@@ -359,8 +362,8 @@ void CheckFunction(const UnaryReference& reference, const std::vector<TierTable>
       std::size_t i = 0;
       while (i < x.size() && SameBits(y[t][i], y[same][i])) ++i;
       if (i < x.size()) {
-        FAIL(Name(tiers[t].tier) << " differs from " << Name(tiers[same].tier) << " at " << x[i] << ": " << y[t][i]
-                                 << ", " << y[same][i]);
+        FAIL(std::string(Name(tiers[t].tier)) << " differs from " << std::string(Name(tiers[same].tier)) << " at "
+                                              << x[i] << ": " << y[t][i] << ", " << y[same][i]);
       }
       continue;  // the same bits have the same error
     }

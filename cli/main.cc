@@ -27,6 +27,7 @@ Status WrongUsage(std::string message) { return Status(StatusCode::kInvalidArgum
 // CLI11's message, but for a command that does not exist.
 Status UsageError(const CLI::ParseError& error, std::string_view first_argument, const std::vector<Command>& commands) {
   std::vector<std::string_view> names;
+  names.reserve(commands.size());
   for (const Command& command : commands) names.push_back(command.app->get_name());
   const bool is_command = std::find(names.begin(), names.end(), first_argument) != names.end();
   if (!first_argument.empty() && first_argument[0] != '-' && !is_command) {

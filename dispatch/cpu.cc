@@ -5,7 +5,7 @@
 
 #include "lanewise/cpu.h"
 
-#include <array>
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 
@@ -57,7 +57,7 @@ CpuFeatures X86Features(const CpuSource& source) {
 }
 
 std::string Trim(std::string_view text) {
-  constexpr std::string_view kSpaces = " \t\n\0";
+  constexpr std::string_view kSpaces = " \t\n";
   const std::size_t begin = text.find_first_not_of(kSpaces);
   if (begin == std::string_view::npos) return "";
   return std::string(text.substr(begin, text.find_last_not_of(kSpaces) - begin + 1));
@@ -73,15 +73,16 @@ std::string X86Brand(const CpuSource& source) {
     std::memcpy(text, &r, sizeof r);
     brand.append(text, sizeof text);
   }
-  return Trim(std::string_view(brand).substr(0, brand.find('\0')));
+  return Trim(brand.c_str());  // zeros fill it up
 }
 
 // The value of the first "key : value" line of /proc/cpuinfo, "" if there is none.
 std::string ProcCpuinfo(const CpuSource& source, std::string_view key) {
-  const std::string text = source.ReadFile("/proc/cpuinfo");
+  const std::string file = source.ReadFile("/proc/cpuinfo");
+  const std::string_view text = file;
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());
-    const std::string_view line = std::string_view(text).substr(begin, end - begin);
+    const std::string_view line = text.substr(begin, end - begin);
     const std::size_t colon = line.find(':');
     if (colon != std::string_view::npos && Trim(line.substr(0, colon)) == key) return Trim(line.substr(colon + 1));
     begin = end + 1;

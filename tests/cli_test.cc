@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "doctest/doctest.h"
+#include "fmt/format.h"
 #include "lanewise/isa.h"
 #include "nlohmann/json.hpp"
 #include "run_program.h"
@@ -21,7 +22,7 @@ using nlohmann::json;
 bool Contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
 json ParseJson(const std::string& text) {
-  const json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
   REQUIRE_MESSAGE(!document.is_discarded(), text);
   return document;
 }
@@ -95,17 +96,20 @@ TEST_CASE("wrong usage is exit code 2 and names the way out") {
 
 TEST_CASE("a refused request: info and kernels print all they know, then exit 2 or 5") {
   const std::string not_compiled = TierNotCompiled();
-  for (const std::string command : {"info", "kernels"}) {
-    INFO(command);
-    for (const auto& [request, code] : {std::pair(std::string("avx5"), 2), std::pair(not_compiled, 5)}) {
-      INFO(request);
-      const ProgramRun text = Shell("LANEWISE_ISA=" + request + " \"$lanewise\" " + command);
-      CHECK(text.exit_code == code);
+  const struct {
+    std::string request;
+    int exit_code;
+  } kCases[] = {{"avx5", 2}, {not_compiled, 5}};
+  for (const auto& c : kCases) {
+    for (const std::string command : {"info", "kernels"}) {
+      INFO(command, " with ", c.request);
+      const ProgramRun text = Shell(fmt::format("LANEWISE_ISA={} \"$lanewise\" {}", c.request, command));
+      CHECK(text.exit_code == c.exit_code);
       CHECK(Contains(text.err, "error: LANEWISE_ISA: "));
-      CHECK(Contains(text.out, request + " (LANEWISE_ISA)"));
+      CHECK(Contains(text.out, c.request + " (LANEWISE_ISA)"));
       CHECK(Contains(text.out, "portable"));
-      const ProgramRun document = Lanewise(command + " --json --isa " + request);
-      CHECK(document.exit_code == code);
+      const ProgramRun document = Lanewise(fmt::format("{} --json --isa {}", command, c.request));
+      CHECK(document.exit_code == c.exit_code);
       CHECK(Contains(document.err, "error: --isa: "));
       CHECK(!ParseJson(document.out).empty());
     }

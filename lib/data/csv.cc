@@ -56,7 +56,7 @@ class LineReader {
       if (rest_.empty()) {
         Result<std::size_t> got = reader_.Read(buffer_.data(), buffer_.size());
         if (!got.ok()) return got.status();
-        rest_ = std::string_view(buffer_).substr(0, *got);
+        rest_ = {buffer_.data(), *got};
         if (rest_.empty() && line.empty()) return false;
       }
       const std::size_t end = std::min(rest_.find('\n'), rest_.size());
@@ -89,7 +89,7 @@ std::string_view CutLine(std::string& line, std::vector<std::string_view>& field
   for (std::size_t at = 0;; ++at) {
     while (at < line.size() && IsBlank(line[at])) ++at;
     std::size_t begin = at;
-    std::size_t end = begin;
+    std::size_t end = 0;
     if (at < line.size() && line[at] == '"') {
       begin = end = ++at;
       for (;; ++at) {
@@ -106,7 +106,7 @@ std::string_view CutLine(std::string& line, std::vector<std::string_view>& field
       at = end = std::min(line.find(',', at), line.size());
       while (end > begin && IsBlank(line[end - 1])) --end;
     }
-    fields.push_back(std::string_view(line).substr(begin, end - begin));
+    fields.emplace_back(&line[begin], end - begin);
     if (at == line.size()) return "";
   }
 }

@@ -137,10 +137,10 @@ void DrawSegment(Point a, Point b, double half_stroke, std::array<double, kPixel
   const auto [left, right] = PixelRange(a.x, b.x, reach);
   const auto [top, bottom] = PixelRange(a.y, b.y, reach);
   for (int y = top; y < bottom; ++y) {
+    double* row = &image[0] + y * kSide;
     for (int x = left; x < right; ++x) {
       const double covered = std::clamp(reach - Distance({x + 0.5, y + 0.5}, a, b), 0.0, 1.0);
-      double& pixel = image[static_cast<std::size_t>(y * kSide + x)];
-      pixel = std::max(pixel, covered);
+      row[x] = std::max(row[x], covered);
     }
   }
 }
@@ -169,7 +169,8 @@ std::int32_t DrawSample(Random random, std::uint8_t* pixels) {
   for (const double covered : image) {
     const double noise = hand.noise * (2 * static_cast<double>(random.UniformFloat()) - 1);
     const double brightness = std::clamp(hand.ink * covered + noise, 0.0, 1.0);
-    *pixels++ = static_cast<std::uint8_t>(brightness * 255 + 0.5);
+    // Not negative, so that this rounds; lround would be libm's.
+    *pixels++ = static_cast<std::uint8_t>(brightness * 255 + 0.5);  // NOLINT(bugprone-incorrect-roundings)
   }
   return static_cast<std::int32_t>(digit);
 }

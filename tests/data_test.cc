@@ -339,9 +339,7 @@ TEST_CASE("whether the first line of a CSV file is a header") {
 
 TEST_CASE("CSV as other programs write it") {
   for (const std::string_view text :
-       {"1,2,0\n3,4,1\n", "1,2,0\n3,4,1", "1,2,0\r\n3,4,1\r\n",
-        "\xef\xbb\xbf"
-        "1,2,0\n3,4,1\n",
+       {"1,2,0\n3,4,1\n", "1,2,0\n3,4,1", "1,2,0\r\n3,4,1\r\n", "\357\273\2771,2,0\n3,4,1\n",
         " 1\t, 2 ,0 \n\"3\" , \"4\",\"1\"\n", "1,2,0\n3,4,1\n\n\r\n\n", "1e0,2.0,0\n3.,+4,1\n"}) {
     CAPTURE(text);
     const Result<Dataset> dataset = CsvOf(std::string(text));

@@ -45,6 +45,7 @@ TEST_CASE("the sequence is the block function over the stated counter") {
 
 TEST_CASE("Seek reaches any position, and a copy goes on from the same one") {
   std::vector<std::uint32_t> words;
+  words.reserve(20);
   Random random(1, Stream::kUser);
   for (int i = 0; i < 20; ++i) words.push_back(random.Next32());
   for (const std::size_t position : {19U, 0U, 5U, 4U, 7U, 8U}) {

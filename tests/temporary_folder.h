@@ -33,7 +33,7 @@ class TemporaryFolder {
 
   // Makes or replaces a file and returns its path.
   std::string Write(std::string_view name, std::string_view bytes) const {
-    const std::string file = *this / name;
+    std::string file = *this / name;
     std::ofstream stream(file, std::ios::binary | std::ios::trunc);
     stream.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     REQUIRE(stream.flush());

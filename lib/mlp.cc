@@ -12,6 +12,7 @@
 #include "gather.h"
 #include "lanewise/gemm.h"
 #include "lanewise/random.h"
+#include "view_check.h"
 
 namespace lanewise {
 
@@ -95,6 +96,12 @@ std::span<T> Mlp<T>::bias(std::size_t layer) {
   return {w.data + w.rows * w.cols, static_cast<std::size_t>(w.cols)};
 }
 
+template <typename T>
+bool Mlp<T>::IsFinite(std::size_t layer) const {
+  const MatrixView<const T> w = weights(layer);  // followed by the bias
+  return std::all_of(w.data, w.data + (w.rows + 1) * w.cols, [](T x) { return std::isfinite(x); });
+}
+
 // ---- Prediction ------------------------------------------------------------------------------------------------
 
 template <typename T>
@@ -150,6 +157,13 @@ Status PackedMlp<T>::Predict(Context& context, MatrixView<const T> x, MatrixView
                     "outputs",
                     x.rows, x.cols, y.rows, y.cols, inputs(), outputs()));
   }
+  const Result<internal::ByteRange> y_range = internal::CheckOutput<T>("y", y);
+  if (!y_range.ok()) return y_range.status();
+  const Result<internal::ByteRange> x_range = internal::CheckInput<T>("x", x);
+  if (!x_range.ok()) return x_range.status();
+  if (y_range->Overlaps(*x_range)) {
+    return Status(StatusCode::kInvalidArgument, "y overlaps x; the answers need memory of their own");
+  }
   const std::ptrdiff_t block = std::min(BlockRows(context), std::max<std::ptrdiff_t>(x.rows, 1));
   const std::size_t half = internal::RoundUpToLine<T>(static_cast<std::size_t>(block * widest_));
   T* even = static_cast<T*>(context.ScratchMemory(Scratch::kActivations, 2 * half * sizeof(T)));
@@ -171,9 +185,16 @@ Status PackedMlp<T>::Predict(Context& context, const Dataset& data, std::ptrdiff
                               "inputs and gives {} outputs",
                               data.features, y.rows, y.cols, inputs(), outputs()));
   }
-  if (first < 0 || y.rows < 0 || first > data.samples || y.rows > data.samples - first) {
-    return Status(StatusCode::kInvalidArgument, fmt::format("samples {} to {} were asked for; the data set has {}",
-                                                            first, first + y.rows, data.samples));
+  const Result<internal::ByteRange> y_range = internal::CheckOutput<T>("y", y);
+  if (!y_range.ok()) return y_range.status();
+  if (first < 0 || first > data.samples || y.rows > data.samples - first) {
+    return Status(StatusCode::kInvalidArgument, fmt::format("{} samples from {} on were asked for; the data set has {}",
+                                                            y.rows, first, data.samples));
+  }
+  const std::size_t data_inputs = data.bytes.empty() ? data.values.size() : data.bytes.size();
+  if (data_inputs / static_cast<std::size_t>(data.features) < static_cast<std::size_t>(data.samples)) {
+    return Status(StatusCode::kInvalidArgument, fmt::format("the data set has {} inputs for {} samples of {} features",
+                                                            data_inputs, data.samples, data.features));
   }
   const std::ptrdiff_t block = std::min(BlockRows(context), std::max<std::ptrdiff_t>(y.rows, 1));
   const std::size_t third = internal::RoundUpToLine<T>(static_cast<std::size_t>(block * widest_));
@@ -222,11 +243,12 @@ Result<Evaluation> Evaluate(Context& context, const PackedMlp<T>& network, const
         if (data.labels.empty()) continue;
         const std::int32_t label = data.labels[static_cast<std::size_t>(i + r)];
         const std::int32_t predicted = internal::PredictedClass(row);
-        ++result.confusion[static_cast<std::size_t>(label * result.classes + predicted)];
+        ++result.confusion[static_cast<std::size_t>(label) * static_cast<std::size_t>(result.classes) +
+                           static_cast<std::size_t>(predicted)];
         result.correct += predicted == label;
       }
     }
-  } catch (const std::bad_alloc&) {
+  } catch (const std::exception&) {  // bad_alloc, or length_error for what no vector can hold
     return NoMemory("evaluating a block of samples");
   }
   result.squared_error /= static_cast<double>(data.samples) * static_cast<double>(outputs);

@@ -60,8 +60,14 @@ Result<std::vector<Activation>> ParseActivations(const std::string& path, std::s
 // Strings of an object or array, or false.
 template <typename Container, typename Insert>
 bool ReadStrings(const std::string& text, json::value_t type, Container& out, Insert insert) {
-  const json value = json::parse(text, nullptr, false);
-  if (value.type() != type) return false;
+  // Nested values are refused as they come: parsed, a long enough run of brackets would take any amount of memory.
+  bool nested = false;
+  const auto watch = [&nested](int depth, json::parse_event_t event, const json&) {
+    nested |= depth > 0 && (event == json::parse_event_t::object_start || event == json::parse_event_t::array_start);
+    return !nested;
+  };
+  const json value = json::parse(text, watch, false);
+  if (nested || value.type() != type) return false;
   for (const auto& item : value.items()) {
     if (!item.value().is_string()) return false;
     insert(out, item.key(), item.value().template get<std::string>());
@@ -69,17 +75,34 @@ bool ReadStrings(const std::string& text, json::value_t type, Container& out, In
   return true;
 }
 
+// A number as C's %a prints it, "-0x1.8p-3"; not by printf, which takes the point from the locale.
+std::string FormatHex(double x) {
+  char digits[32];  // 13 of them, and an exponent
+  const auto end = std::to_chars(digits, std::end(digits), std::fabs(x), std::chars_format::hex).ptr;
+  return fmt::format("{}0x{}", std::signbit(x) ? "-" : "", std::string_view(digits, end));
+}
+
+std::optional<double> ParseHex(std::string_view text) {
+  const bool negative = text.starts_with('-');
+  if (negative) text.remove_prefix(1);
+  if (!text.starts_with("0x")) return std::nullopt;
+  text.remove_prefix(2);
+  if (text.starts_with('-')) return std::nullopt;  // from_chars would take it
+  double x = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), x, std::chars_format::hex);
+  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() || !std::isfinite(x)) return std::nullopt;
+  return negative ? -x : x;
+}
+
 template <typename T>
 Status ReadMetadata(const std::string& path, const std::map<std::string, std::string>& metadata, Model<T>& model) {
   if (const auto it = metadata.find(kInputScale); it != metadata.end()) {
-    // As %a prints it, "0x1.8p-3"; from_chars wants no prefix.
-    const std::string& text = it->second;
-    const std::size_t skip = text.starts_with("0x") ? 2 : 0;
-    const char* end = text.data() + text.size();
-    const auto parsed = std::from_chars(text.data() + skip, end, model.input_scale, std::chars_format::hex);
-    if (parsed.ec != std::errc() || parsed.ptr != end || !std::isfinite(model.input_scale)) {
-      return Bad(path, fmt::format("metadata {}: {} is not a number as C's %a prints it", kInputScale, Quote(text)));
+    const std::optional<double> scale = ParseHex(it->second);
+    if (!scale) {
+      return Bad(path, fmt::format("metadata {}: {} is not a finite number as C's %a prints it, such as 0x1.8p-3",
+                                   kInputScale, Quote(it->second)));
     }
+    model.input_scale = *scale;
   }
   if (const auto it = metadata.find(kClassNames); it != metadata.end()) {
     const auto insert = [](auto& out, const std::string&, std::string value) { out.push_back(std::move(value)); };
@@ -100,12 +123,6 @@ Status ReadMetadata(const std::string& path, const std::map<std::string, std::st
   return Status();
 }
 
-// The tensor of a name, or null.
-const Tensor* Find(const SafetensorsFile& file, const std::string& name) {
-  const auto it = std::ranges::find(file.tensors, name, &Tensor::name);
-  return it == file.tensors.end() ? nullptr : &*it;
-}
-
 // Element i as T; double to float is refused before.
 template <typename T>
 T Element(const Tensor& tensor, std::size_t i) {
@@ -122,14 +139,21 @@ Result<Model<T>> FromFile(const std::string& path, const SafetensorsFile& file) 
   const Result<std::vector<Activation>> activations = ParseActivations(path, activations_text->second);
   if (!activations.ok()) return activations.status();
 
+  std::map<std::string_view, const Tensor*> tensors;
+  for (const Tensor& tensor : file.tensors) tensors[tensor.name] = &tensor;
+  const auto find = [&tensors](const std::string& name) {
+    const auto it = tensors.find(name);
+    return it == tensors.end() ? nullptr : it->second;
+  };
+
   std::vector<LayerShape> layers;
   std::vector<const Tensor*> weights;
   std::vector<const Tensor*> biases;
   std::size_t module = 0;
   for (const Activation activation : *activations) {
     const std::string prefix = fmt::format("layers.{}.", module);
-    const Tensor* weight = Find(file, prefix + "weight");
-    const Tensor* bias = Find(file, prefix + "bias");
+    const Tensor* weight = find(prefix + "weight");
+    const Tensor* bias = find(prefix + "bias");
     if (weight == nullptr || bias == nullptr) {
       return Bad(path, fmt::format("tensor {}{} is missing; {} names {} layers", prefix,
                                    weight == nullptr ? "weight" : "bias", kActivations, activations->size()));
@@ -150,7 +174,10 @@ Result<Model<T>> FromFile(const std::string& path, const SafetensorsFile& file) 
                fmt::format("has {} tensors; {} layers have {}", file.tensors.size(), layers.size(), 2 * layers.size()));
   }
   Result<Mlp<T>> network = Mlp<T>::Create(layers);
-  if (!network.ok()) return Bad(path, network.status().message());
+  if (!network.ok()) {
+    const bool no_memory = network.status().code() == StatusCode::kOutOfMemory;
+    return no_memory ? network.status() : Bad(path, network.status().message());
+  }
   Model<T> model{.network = *std::move(network)};
   for (std::size_t l = 0; l < layers.size(); ++l) {
     const MatrixView<T> w = model.network.weights(l);
@@ -160,9 +187,10 @@ Result<Model<T>> FromFile(const std::string& path, const SafetensorsFile& file) 
       }
       model.network.bias(l)[static_cast<std::size_t>(out)] = Element<T>(*biases[l], static_cast<std::size_t>(out));
     }
-  }
-  if (!std::ranges::all_of(model.network.parameters(), [](T x) { return std::isfinite(x); })) {
-    return Bad(path, "a weight is not a finite number");
+    if (!model.network.IsFinite(l)) {
+      return Bad(path, fmt::format("tensor {} or {} holds a value that is not finite", Quote(weights[l]->name),
+                                   Quote(biases[l]->name)));
+    }
   }
   Status status = ReadMetadata(path, file.metadata, model);
   if (!status.ok()) return status;
@@ -189,7 +217,7 @@ SafetensorsFile ToFile(const Model<T>& model) {
     module = NextModule(module, layer.activation);
   }
   file.metadata[kActivations] = activations;
-  file.metadata[kInputScale] = fmt::format("{:a}", model.input_scale);
+  file.metadata[kInputScale] = FormatHex(model.input_scale);
   file.metadata[kRevision] = std::to_string(kNumericsRevision);
   if (!model.class_names.empty()) file.metadata[kClassNames] = json(model.class_names).dump();
   if (!model.recipe.empty()) file.metadata[kRecipe] = json(model.recipe).dump();
@@ -207,6 +235,14 @@ Status SaveModel(const std::string& path, const Model<T>& model) {
   if (!NamesFit(model.class_names.size(), model.network.outputs())) {
     return Status(StatusCode::kInvalidArgument,
                   fmt::format("{} class names for {} outputs", model.class_names.size(), model.network.outputs()));
+  }
+  if (!std::isfinite(model.input_scale)) {
+    return Status(StatusCode::kInvalidArgument, fmt::format("the input scale {} is not finite", model.input_scale));
+  }
+  for (std::size_t l = 0; l < model.network.layers().size(); ++l) {
+    if (!model.network.IsFinite(l)) {
+      return Status(StatusCode::kInvalidArgument, fmt::format("a parameter of layer {} is not finite", l));
+    }
   }
   try {
     return WriteSafetensors(path, ToFile(model));

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <new>
+#include <limits>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -19,6 +19,7 @@
 #include "lanewise/random.h"
 #include "loss.h"
 #include "typed_rows.h"
+#include "view_check.h"
 
 namespace lanewise {
 
@@ -26,15 +27,20 @@ namespace {
 
 Status Invalid(std::string message) { return Status(StatusCode::kInvalidArgument, std::move(message)); }
 
+// Numbers are judged as what they become when they are rounded to T.
+template <typename T>
 Status CheckOptions(const TrainerOptions& options, Activation last) {
-  if (!(options.learning_rate > 0) || !std::isfinite(options.learning_rate)) {
+  constexpr double kMax = std::numeric_limits<T>::max();
+  if (!(options.learning_rate <= kMax && static_cast<T>(options.learning_rate) > 0)) {
     return Invalid(fmt::format("learning rate {} is not a positive number", options.learning_rate));
   }
-  if (!(options.momentum >= 0 && options.momentum < 1)) {
+  if (!(options.momentum >= 0 && options.momentum < 1 && static_cast<T>(options.momentum) < 1)) {
     return Invalid(fmt::format("momentum {} is not in [0, 1)", options.momentum));
   }
   if (options.batch < 1) return Invalid(fmt::format("batch size {} is not at least 1", options.batch));
-  if (!std::isfinite(options.input_scale)) return Invalid("the input scale is not a finite number");
+  if (!(std::fabs(options.input_scale) <= kMax)) {
+    return Invalid(fmt::format("input scale {} is not a finite number", options.input_scale));
+  }
   const Activation needed = options.loss == Loss::kSoftmaxCrossEntropy   ? Activation::kSoftmax
                             : options.loss == Loss::kSigmoidCrossEntropy ? Activation::kSigmoid
                                                                          : last;
@@ -43,11 +49,6 @@ Status CheckOptions(const TrainerOptions& options, Activation last) {
                                Name(needed), Name(last)));
   }
   return Status();
-}
-
-template <typename T>
-bool AllFinite(std::span<const T> values) {
-  return std::ranges::all_of(values, [](T x) { return std::isfinite(x); });
 }
 
 }  // namespace
@@ -102,7 +103,7 @@ Trainer<T>::~Trainer() = default;
 
 template <typename T>
 Result<Trainer<T>> Trainer<T>::Create(Mlp<T> network, const TrainerOptions& options) {
-  Status status = CheckOptions(options, network.layers().back().activation);
+  Status status = CheckOptions<T>(options, network.layers().back().activation);
   if (!status.ok()) return status;
   std::ptrdiff_t elements = 0;
   for (const LayerShape& layer : network.layers()) {
@@ -178,6 +179,22 @@ void Trainer<T>::Update(const Context& context) {
 }
 
 template <typename T>
+Status Trainer<T>::CheckParameters(const Context& context) const {
+  const std::span<const T> all = network_.parameters();
+  // A finite sum has finite terms only; the kernel of sums is the fastest way to go over them.
+  if (std::isfinite(LANEWISE_ROW_OF(T, context.kernels().table(), sum).run(all.data(), all.size()))) return Status();
+  for (std::size_t l = 0; l < network_.layers().size(); ++l) {
+    if (!network_.IsFinite(l)) {
+      return Status(StatusCode::kDiverged,
+                    fmt::format("a parameter of layer {} is not finite: training has diverged; a smaller learning rate "
+                                "may help",
+                                l));
+    }
+  }
+  return Status();
+}
+
+template <typename T>
 Result<double> Trainer<T>::LossAndGradient(Context& context, MatrixView<const T> x, const Targets& targets) {
   const std::ptrdiff_t outputs = network_.outputs();
   if (x.cols != network_.inputs()) {
@@ -209,6 +226,15 @@ Result<double> Trainer<T>::LossAndGradient(Context& context, MatrixView<const T>
 }
 
 template <typename T>
+Result<double> Trainer<T>::CheckedStep(Context& context, MatrixView<const T> x, const Targets& targets) {
+  Result<double> loss = StepOn(context, x, targets);
+  if (!loss.ok()) return loss;
+  Status status = CheckParameters(context);
+  if (!status.ok()) return status;
+  return loss;
+}
+
+template <typename T>
 Result<double> Trainer<T>::StepOn(Context& context, MatrixView<const T> x, const Targets& targets) {
   Result<double> loss = LossAndGradient(context, x, targets);
   if (loss.ok()) Update(context);
@@ -231,11 +257,23 @@ Status CheckLabels(std::span<const std::int32_t> labels, std::ptrdiff_t rows, st
   return Status();
 }
 
+Status NotAProbability(double target, std::ptrdiff_t sample) {
+  return Invalid(fmt::format("target {} of sample {} is not in [0, 1], as the loss {} needs", target, sample,
+                             Name(Loss::kSigmoidCrossEntropy)));
+}
+
 template <typename T>
-Status CheckTargetShape(MatrixView<const T> targets, std::ptrdiff_t rows, std::ptrdiff_t outputs, Loss loss) {
+Status CheckTargets(MatrixView<const T> targets, std::ptrdiff_t rows, std::ptrdiff_t outputs, Loss loss) {
   if (loss == Loss::kSoftmaxCrossEntropy) return Invalid(fmt::format("the loss {} takes labels", Name(loss)));
-  if (targets.rows != rows || targets.cols != outputs || targets.data == nullptr) {
+  if (targets.rows != rows || targets.cols != outputs) {
     return Invalid(fmt::format("targets are {} x {}; need {} x {}", targets.rows, targets.cols, rows, outputs));
+  }
+  const Result<internal::ByteRange> range = internal::CheckInput<T>("targets", targets);
+  if (!range.ok()) return range.status();
+  for (std::ptrdiff_t i = 0; loss == Loss::kSigmoidCrossEntropy && i < rows; ++i) {
+    for (std::ptrdiff_t j = 0; j < outputs; ++j) {
+      if (!(targets(i, j) >= 0 && targets(i, j) <= 1)) return NotAProbability(targets(i, j), i);
+    }
   }
   return Status();
 }
@@ -246,14 +284,14 @@ template <typename T>
 Result<double> Trainer<T>::Step(Context& context, MatrixView<const T> x, std::span<const std::int32_t> labels) {
   Status status = CheckLabels(labels, x.rows, network_.outputs(), options_.loss);
   if (!status.ok()) return status;
-  return StepOn(context, x, {labels, {}});
+  return CheckedStep(context, x, {labels, {}});
 }
 
 template <typename T>
 Result<double> Trainer<T>::Step(Context& context, MatrixView<const T> x, MatrixView<const T> targets) {
-  Status status = CheckTargetShape(targets, x.rows, network_.outputs(), options_.loss);
+  Status status = CheckTargets(targets, x.rows, network_.outputs(), options_.loss);
   if (!status.ok()) return status;
-  return StepOn(context, x, {{}, targets});
+  return CheckedStep(context, x, {{}, targets});
 }
 
 template <typename T>
@@ -268,7 +306,7 @@ Result<std::span<const T>> Trainer<T>::Gradient(Context& context, MatrixView<con
 
 template <typename T>
 Result<std::span<const T>> Trainer<T>::Gradient(Context& context, MatrixView<const T> x, MatrixView<const T> targets) {
-  Status status = CheckTargetShape(targets, x.rows, network_.outputs(), options_.loss);
+  Status status = CheckTargets(targets, x.rows, network_.outputs(), options_.loss);
   if (!status.ok()) return status;
   const Result<double> loss = LossAndGradient(context, x, {{}, targets});
   if (!loss.ok()) return loss.status();
@@ -286,6 +324,10 @@ Result<EpochResult> Trainer<T>::Epoch(Context& context, const Dataset& data, std
   const bool by_label = options_.loss == Loss::kSoftmaxCrossEntropy;
   if (by_label && (data.labels.empty() || data.classes > outputs)) {
     return Invalid(fmt::format("the loss {} needs labels, and an output for each class", Name(options_.loss)));
+  }
+  if (options_.loss == Loss::kSigmoidCrossEntropy && data.labels.empty()) {
+    const auto found = std::ranges::find_if(data.targets, [](float t) { return t < 0 || t > 1; });
+    if (found != data.targets.end()) return NotAProbability(*found, (found - data.targets.begin()) / data.target_count);
   }
   Buffers& buffers = *buffers_;
   try {
@@ -334,15 +376,8 @@ Result<EpochResult> Trainer<T>::Epoch(Context& context, const Dataset& data, std
     result.samples += rows;
     if (progress && !progress(result.samples)) break;
   }
-  for (std::size_t l = 0; l < network_.layers().size(); ++l) {
-    const MatrixView<const T> w = std::as_const(network_).weights(l);
-    if (!AllFinite(std::span(w.data, static_cast<std::size_t>((w.rows + 1) * w.cols)))) {
-      return Status(StatusCode::kDiverged,
-                    fmt::format("epoch {}: a parameter of layer {} is not finite: training has diverged; a smaller "
-                                "learning rate may help",
-                                epoch, l));
-    }
-  }
+  status = CheckParameters(context);
+  if (!status.ok()) return Status(status.code(), fmt::format("epoch {}: {}", epoch, status.message()));
   result.loss = loss_sum / static_cast<double>(result.samples);
   result.accuracy = static_cast<double>(correct) / static_cast<double>(result.samples);
   return result;

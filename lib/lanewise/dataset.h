@@ -24,16 +24,16 @@ struct Dataset {
 
   // The inputs, samples x features, row-major. Exactly one of the two is filled: images stay bytes (0..255), anything
   // else is finite floats.
-  std::vector<std::uint8_t> bytes;
-  std::vector<float> values;
+  std::vector<std::uint8_t> bytes = {};
+  std::vector<float> values = {};
 
   // Classification: one class per sample, 0 <= label < classes; empty (and classes 0) where there are none.
-  std::vector<std::int32_t> labels;
+  std::vector<std::int32_t> labels = {};
   std::int32_t classes = 0;
-  std::vector<std::string> class_names;  // one per class, or empty
+  std::vector<std::string> class_names = {};  // one per class, or empty
 
   // Regression: samples x target_count, row-major, finite; empty (and target_count 0) where there are none.
-  std::vector<float> targets;
+  std::vector<float> targets = {};
   std::ptrdiff_t target_count = 0;
 
   // rows x cols = features where a sample is an image, else both 0.

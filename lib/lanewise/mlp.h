@@ -50,12 +50,15 @@ class Mlp {
   MatrixView<T> weights(std::size_t layer);
   std::span<const T> bias(std::size_t layer) const;
   std::span<T> bias(std::size_t layer);
+  // Whether all parameters of a layer are finite numbers.
+  bool IsFinite(std::size_t layer) const;
 
   // All parameters: for each layer W (row-major), then b.
   std::span<const T> parameters() const { return parameters_; }
   std::span<T> parameters() { return parameters_; }
 
  private:
+  Mlp() = default;
   std::vector<LayerShape> layers_;
   std::vector<std::size_t> offsets_;  // of each layer's W in parameters_
   std::vector<T> parameters_;
@@ -73,15 +76,17 @@ class PackedMlp {
   std::ptrdiff_t outputs() const { return layers_.back().outputs; }
 
   // y (M x outputs) = the network's answer to the rows of x (M x inputs). A row's answer is the same bits in any batch.
-  // Errors: those of Gemm (shapes, strides, overlap, kLayoutMismatch if the context has other kernels, kOutOfMemory).
+  // Errors (y is untouched): those of Gemm (shapes, strides, overlap of x and y, kLayoutMismatch if the context has
+  // other kernels, kOutOfMemory).
   Status Predict(Context& context, MatrixView<const T> x, MatrixView<T> y) const;
 
   // The same for samples [first, first + y.rows) of a data set, whose inputs are multiplied by `input_scale` as they
   // are read (bytes become numbers block by block; there is no copy of the data set). kInvalidArgument if the data
-  // set's features are not the network's inputs or it has not so many samples.
+  // set's features are not the network's inputs, it has not so many samples, or not as many inputs as it says.
   Status Predict(Context& context, const Dataset& data, std::ptrdiff_t first, T input_scale, MatrixView<T> y) const;
 
  private:
+  PackedMlp() = default;
   Status PredictBlock(Context& context, MatrixView<const T> x, MatrixView<T> y, T* even, T* odd) const;
   std::ptrdiff_t BlockRows(const Context& context) const;
 
@@ -104,8 +109,8 @@ struct Evaluation {
   double squared_error = 0;
 };
 
-// Errors: those of PackedMlp::Predict; kInvalidArgument if the data set has neither labels nor targets, or not as many
-// classes or targets as the network has outputs (one output serves two classes).
+// Errors: those of PackedMlp::Predict; kInvalidArgument if the data set has neither labels nor targets, more classes
+// than the network has outputs (one output serves two), or another number of targets.
 template <typename T>
 Result<Evaluation> Evaluate(Context& context, const PackedMlp<T>& network, const Dataset& data, T input_scale);
 

@@ -32,7 +32,9 @@ struct Model {
 //   lanewise.recipe             a JSON object of strings
 //   lanewise.numerics_revision  "1"
 //
-// Writes the file wholly or not at all. kInvalidArgument if there are class names but not one per output; kIoError.
+// Writes the file wholly or not at all. kInvalidArgument if there are class names but not one per output, a name or
+// recipe is not UTF-8, or the scale or a parameter is not finite; kIoError; kOutOfMemory. Parameters are stored as
+// they are: F32 or F64, equal bits when read back.
 template <typename T>
 Status SaveModel(const std::string& path, const Model<T>& model);
 

@@ -33,11 +33,11 @@ std::optional<Loss> LossFromName(std::string_view name);
 
 struct TrainerOptions {
   Loss loss = Loss::kSoftmaxCrossEntropy;
-  double learning_rate = 0.1;  // > 0
-  double momentum = 0.9;       // in [0, 1)
+  double learning_rate = 0.1;  // > 0, and neither 0 nor infinite as T
+  double momentum = 0.9;       // in [0, 1), as T too
   std::ptrdiff_t batch = 128;  // rows per step, at most; >= 1
   std::uint64_t seed = 1;      // of the order of samples
-  double input_scale = 1;      // a data set's inputs are multiplied by it: 1/255 for images
+  double input_scale = 1;      // a data set's inputs are multiplied by it: 1/255 for images; finite as T
 };
 
 struct EpochResult {
@@ -49,8 +49,8 @@ struct EpochResult {
 // Trains one network. The parameters after a number of steps are the same bits on every tier of a numeric class and for
 // any number of threads. Each step is, in this order (v starts at 0):
 //   forward over the batch; the loss and its gradient; for each layer from the last to the first
-//     dW = x' dz (the contract's order over the batch's rows), db = column sums of dz, dz of the layer before = (dz W')
-//     * act'
+//     dW = x' dz (the contract's order over the batch's rows), db = column sums of dz,
+//     dz of the layer before = (dz W') * act'
 //   v = momentum * v + gradient; w = w - learning_rate * v, each a multiply-add
 // Not shared between threads.
 template <typename T>
@@ -61,8 +61,9 @@ class Trainer {
   static Result<Trainer> Create(Mlp<T> network, const TrainerOptions& options);
 
   // One step on a batch: x (rows x inputs), and labels (one per row) or targets (rows x outputs). Returns the loss
-  // before the step. kInvalidArgument for shapes that do not match, more rows than options.batch, or labels without a
-  // class; kDiverged if the loss is not finite (the parameters are then as before the step); errors of Gemm.
+  // before the step. kInvalidArgument for shapes that do not match, more rows than options.batch, labels without a
+  // class, or targets outside [0, 1] for kSigmoidCrossEntropy; kDiverged if the loss is not finite (the parameters are
+  // then as before the step) or a parameter is not after it, naming its layer; errors of Gemm.
   Result<double> Step(Context& context, MatrixView<const T> x, std::span<const std::int32_t> labels);
   Result<double> Step(Context& context, MatrixView<const T> x, MatrixView<const T> targets);
 
@@ -74,7 +75,7 @@ class Trainer {
                             const std::function<bool(std::ptrdiff_t)>& progress = nullptr);
 
   // The gradient of the loss at x with respect to all parameters (in the order of Mlp::parameters), without a step; for
-  // checks. Errors as Step's.
+  // checks. Valid until the next call. Errors as Step's.
   Result<std::span<const T>> Gradient(Context& context, MatrixView<const T> x, std::span<const std::int32_t> labels);
   Result<std::span<const T>> Gradient(Context& context, MatrixView<const T> x, MatrixView<const T> targets);
 
@@ -96,6 +97,8 @@ class Trainer {
   Status Forward(Context& context, MatrixView<const T> x);
   Status Backward(Context& context, MatrixView<const T> x);
   void Update(const Context& context);
+  Status CheckParameters(const Context& context) const;
+  Result<double> CheckedStep(Context& context, MatrixView<const T> x, const Targets& targets);
   Result<double> StepOn(Context& context, MatrixView<const T> x, const Targets& targets);
 
   Mlp<T> network_;

@@ -122,7 +122,7 @@ template <typename T>
 Status Trainer<T>::set_learning_rate(double learning_rate) {
   TrainerOptions options = options_;
   options.learning_rate = learning_rate;
-  Status status = CheckOptions(options, network_.layers().back().activation);
+  Status status = CheckOptions<T>(options, network_.layers().back().activation);
   if (status.ok()) options_ = options;
   return status;
 }

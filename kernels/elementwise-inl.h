@@ -19,11 +19,10 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace lanewise::HWY_NAMESPACE {
-using namespace lanewise::kernels;  // the row types
 namespace hn = hwy::HWY_NAMESPACE;
 
 // Every row has external linkage: the table is assembled in another file.
-#define LANEWISE_ROW(name, ...) extern const __VA_ARGS__ name;
+#define LANEWISE_ROW(name, ...) extern const kernels::__VA_ARGS__ name;
 #include "kernel_rows.inc"
 #undef LANEWISE_ROW
 

@@ -78,6 +78,8 @@ struct ExpLimits<double> {
 };
 
 // e^x. exp(-inf) = +0, exp(+inf) = +inf.
+// Error: float at most 0.955 ULP (all inputs; at -0x1.790706p+2) in the fma class, 0.51 in the mul-add class; double
+// at most 1.0 (seen in samples: 0.78).
 struct Exp {
   template <typename Precision, class D, class V = hn::Vec<D>>
   static HWY_INLINE V At(D d, V x) {
@@ -105,6 +107,8 @@ struct Exp {
 };
 
 // 1 / (1 + e^-x), as e^-|x| / (1 + e^-|x|) for x < 0: nothing overflows and no bits cancel.
+// Error: float at most 2.402 ULP (all inputs; at -0x1.0a111ap+2) in the fma class, where x > 0 has 1.499; 0.51 in the
+// mul-add class; double at most 2.5 (seen in samples: 1.58).
 struct Sigmoid {
   template <typename Precision, class D, class V = hn::Vec<D>>
   static HWY_INLINE V At(D d, V x) {
@@ -116,7 +120,9 @@ struct Sigmoid {
 };
 
 // -m / (2 + m) with m = e^(-2|x|) - 1 = 2^n s + (2^n - 1) and the sign of x. Where x is small n is 0 and m = s, which
-// keeps its relative accuracy.
+// keeps its relative accuracy. tanh(+-inf) = +-1.
+// Error: float at most 2.499 ULP (all inputs; at +-0x1.205368p+2) in the fma class, most of it the rounding of 2 + m;
+// 0.51 in the mul-add class; double at most 2.7 (seen in samples: 2.45).
 struct Tanh {
   template <typename Precision, class D, class V = hn::Vec<D>>
   static HWY_INLINE V At(D d, V x) {

@@ -69,7 +69,9 @@ HWY_INLINE auto SplitForLog(D d, V x) {
   return LogParts<V, decltype(exponent)>{exponent, k, m};
 }
 
-// The natural logarithm. log(±0) = -inf, log(x < 0) = NaN, log(+inf) = +inf.
+// The natural logarithm. log(+-0) = -inf, log(x < 0) = NaN, log(+inf) = +inf.
+// Error: float at most 0.828 ULP (all inputs; at 0x1.68cb52p-1) in the fma class, 0.51 in the mul-add class; double at
+// most 1.0 (seen in samples: 0.70).
 struct Log {
   template <typename Precision, class D, class V = hn::Vec<D>>
   static HWY_INLINE V At(D d, V x) {
@@ -96,6 +98,8 @@ struct Log {
 };
 
 // log(1 + x). log1p(-1) = -inf, log1p(x < -1) = NaN, log1p(+inf) = +inf, log1p(-0) = -0.
+// Error: float at most 1.388 ULP (all inputs; at 0x1.bc9296p-2) in the fma class, 0.51 in the mul-add class; double at
+// most 1.5 (seen in samples: 1.12).
 struct Log1p {
   template <typename Precision, class D, class V = hn::Vec<D>>
   static HWY_INLINE V At(D d, V x) {

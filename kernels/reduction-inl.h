@@ -266,9 +266,9 @@ template <class D, class Load, typename T, std::size_t... kVec>
 HWY_INLINE void SumColumns(D d, Load load, const T* x, std::ptrdiff_t row_stride, std::size_t rows, hn::Vec<D>* total,
                            std::index_sequence<kVec...>) {
   ((total[kVec] = hn::Zero(d)), ...);
-  for (std::size_t chunk = 0; chunk < rows; chunk += kQ) {
+  for (std::size_t chunk = 0; chunk < rows; chunk += kernels::kQ) {
     hn::Vec<D> sum[sizeof...(kVec)] = {(static_cast<void>(kVec), hn::Zero(d))...};
-    const std::size_t end = HWY_MIN(rows, chunk + kQ);
+    const std::size_t end = HWY_MIN(rows, chunk + kernels::kQ);
     for (std::size_t i = chunk; i < end; ++i, x += row_stride) {
       ((sum[kVec] = hn::Add(sum[kVec], load(d, x + kVec * HWY_LANES(T)))), ...);
     }

@@ -12,11 +12,11 @@
 
 namespace lanewise::HWY_NAMESPACE {
 
-constexpr RowKernel<float> softmax_f32{RunSoftmax<float>};
-constexpr RowKernel<float> log_softmax_f32{RunLogSoftmax<float>};
-constexpr RowGradientKernel<float> softmax_gradient_f32{RunSoftmaxGradient<float>};
-constexpr RowGradientKernel<float> log_softmax_gradient_f32{RunLogSoftmaxGradient<float>};
-constexpr SumKernel<float> sum_f32{RunSum<float>};
-constexpr ColumnSumKernel<float> column_sum_f32{RunColumnSum<float>};
+constexpr kernels::RowKernel<float> softmax_f32{RunSoftmax<float>};
+constexpr kernels::RowKernel<float> log_softmax_f32{RunLogSoftmax<float>};
+constexpr kernels::RowGradientKernel<float> softmax_gradient_f32{RunSoftmaxGradient<float>};
+constexpr kernels::RowGradientKernel<float> log_softmax_gradient_f32{RunLogSoftmaxGradient<float>};
+constexpr kernels::SumKernel<float> sum_f32{RunSum<float>};
+constexpr kernels::ColumnSumKernel<float> column_sum_f32{RunColumnSum<float>};
 
 }  // namespace lanewise::HWY_NAMESPACE

@@ -12,11 +12,11 @@
 
 namespace lanewise::HWY_NAMESPACE {
 
-constexpr RowKernel<double> softmax_f64{RunSoftmax<double>};
-constexpr RowKernel<double> log_softmax_f64{RunLogSoftmax<double>};
-constexpr RowGradientKernel<double> softmax_gradient_f64{RunSoftmaxGradient<double>};
-constexpr RowGradientKernel<double> log_softmax_gradient_f64{RunLogSoftmaxGradient<double>};
-constexpr SumKernel<double> sum_f64{RunSum<double>};
-constexpr ColumnSumKernel<double> column_sum_f64{RunColumnSum<double>};
+constexpr kernels::RowKernel<double> softmax_f64{RunSoftmax<double>};
+constexpr kernels::RowKernel<double> log_softmax_f64{RunLogSoftmax<double>};
+constexpr kernels::RowGradientKernel<double> softmax_gradient_f64{RunSoftmaxGradient<double>};
+constexpr kernels::RowGradientKernel<double> log_softmax_gradient_f64{RunLogSoftmaxGradient<double>};
+constexpr kernels::SumKernel<double> sum_f64{RunSum<double>};
+constexpr kernels::ColumnSumKernel<double> column_sum_f64{RunColumnSum<double>};
 
 }  // namespace lanewise::HWY_NAMESPACE

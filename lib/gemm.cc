@@ -7,7 +7,6 @@
 
 #include <algorithm>
 
-#include "aligned.h"
 #include "apply_activation.h"
 #include "fmt/format.h"
 #include "pack.h"
@@ -70,10 +69,10 @@ void RowOfTiles(const Job<T>& job, Range rows, Range chunk, const BlockOfB<T>& b
     tile.a = a.data;
     tile.a_row_stride = a.row_stride;
     tile.a_k_stride = a.col_stride;
-  } else if (job.tiles->unit_k_stride) {
-    internal::PackAByRow(a, job.options.alpha, a_scratch);
+  } else if (job.tiles->unit_k_stride || a.col_stride == 1) {
+    internal::PackAByRow(a, job.options.alpha, internal::kPackedRowStride<T>, a_scratch);
     tile.a = a_scratch;
-    tile.a_row_stride = chunk.size();
+    tile.a_row_stride = internal::kPackedRowStride<T>;
     tile.a_k_stride = 1;
   } else {
     internal::PackAByK(a, job.options.alpha, a_scratch);
@@ -102,7 +101,7 @@ void ComputePart(const Job<T>& job, Range row_blocks, std::ptrdiff_t row_block_c
   T* a_scratch = scratch;
   T* b_scratch = scratch;
   if (plan.pack_a != PackA::kNo) {
-    b_scratch += internal::RoundUpToLine<T>(static_cast<std::size_t>(kQ * plan.mr));
+    b_scratch += internal::kPackedRowStride<T> * plan.mr;
   }
   const std::ptrdiff_t n_end = std::min(panels.end * plan.nr, plan.n);
   for (std::ptrdiff_t j = panels.begin * plan.nr; j < n_end; j += plan.nc) {
@@ -117,8 +116,7 @@ void ComputePart(const Job<T>& job, Range row_blocks, std::ptrdiff_t row_block_c
         block.panel_stride = job.panel_stride;
       } else if (chunk.size() > 0) {
         block.panels = b_scratch;
-        block.panel_stride =
-            static_cast<std::ptrdiff_t>(internal::RoundUpToLine<T>(static_cast<std::size_t>(chunk.size() * plan.nr)));
+        block.panel_stride = internal::PanelStride<T>(chunk.size(), plan.nr);
         internal::PackB(job.b.Rows(k, chunk.size()).Columns(j, columns.size()), plan.nr, block.panel_stride, b_scratch);
       }
       for (std::ptrdiff_t i = row_blocks.begin; i < row_blocks.end; ++i) {
@@ -148,8 +146,7 @@ template <typename T>
 void Execute(Executor& executor, Job<T>& job) {
   const GemmPlan& plan = job.plan;
   if (plan.shared_scratch != 0) {
-    job.panel_stride =
-        static_cast<std::ptrdiff_t>(internal::RoundUpToLine<T>(static_cast<std::size_t>(plan.k * plan.nr)));
+    job.panel_stride = internal::PanelStride<T>(plan.k, plan.nr);
     RunTasks(executor, plan.tasks, [&job](int task) {
       const Range panels = Part(job.PanelCount(), task, job.plan.tasks);
       const Range columns{panels.begin * job.plan.nr, std::min(panels.end * job.plan.nr, job.plan.n)};

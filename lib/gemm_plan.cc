@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
-#include "aligned.h"
 #include "fmt/format.h"
 #include "lanewise/gemm.h"
+#include "pack.h"
 #include "typed_rows.h"
 
 namespace lanewise {
@@ -71,15 +71,12 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
   const std::ptrdiff_t blocks = (panels + most_panels - 1) / most_panels;
   plan.nc = (panels + blocks - 1) / blocks * plan.nr;
 
-  if (plan.pack_a != PackA::kNo) plan.task_scratch += internal::RoundUpToLine<T>(std::size_t{kQ} * plan.mr);
+  if (plan.pack_a != PackA::kNo) plan.task_scratch += static_cast<std::size_t>(internal::kPackedRowStride<T> * plan.mr);
   if (plan.pack_b && plan.split != GemmSplit::kRows) {
-    plan.task_scratch +=
-        static_cast<std::size_t>(plan.nc / plan.nr) * internal::RoundUpToLine<T>(std::size_t{kQ} * plan.nr);
+    plan.task_scratch += static_cast<std::size_t>(plan.nc / plan.nr * internal::PanelStride<T>(kQ, plan.nr));
   }
   if (plan.pack_b && plan.split == GemmSplit::kRows) {
-    plan.shared_scratch =
-        static_cast<std::size_t>(panels) *
-        internal::RoundUpToLine<T>(static_cast<std::size_t>(plan.k) * static_cast<std::size_t>(plan.nr));
+    plan.shared_scratch = static_cast<std::size_t>(panels * internal::PanelStride<T>(plan.k, plan.nr));
   }
   return plan;
 }

@@ -7,9 +7,25 @@
 
 namespace lanewise::internal {
 
+namespace {
+
+// Copies whole cache lines; a call of memcpy for each row of a panel costs more than the copy.
+template <typename T>
+void CopyLines(const T* in, T* out, std::ptrdiff_t lines) {
+  constexpr std::ptrdiff_t kLine = 64 / sizeof(T);
+  for (std::ptrdiff_t i = 0; i < lines; ++i) std::memcpy(out + i * kLine, in + i * kLine, 64);
+}
+
+}  // namespace
+
 template <typename T>
 void PackPanel(MatrixView<const T> b, std::ptrdiff_t nr, T* panel) {
   const std::ptrdiff_t n = b.cols;
+  constexpr std::ptrdiff_t kLine = 64 / sizeof(T);
+  if (b.col_stride == 1 && n == nr && nr % kLine == 0) {
+    for (std::ptrdiff_t k = 0; k < b.rows; ++k) CopyLines(b.data + k * b.row_stride, panel + k * nr, nr / kLine);
+    return;
+  }
   if (b.col_stride == 1) {
     for (std::ptrdiff_t k = 0; k < b.rows; ++k) {
       T* out = panel + k * nr;
@@ -45,9 +61,13 @@ void PackAByK(MatrixView<const T> a, T alpha, T* packed) {
 }
 
 template <typename T>
-void PackAByRow(MatrixView<const T> a, T alpha, T* packed) {
+void PackAByRow(MatrixView<const T> a, T alpha, std::ptrdiff_t row_stride, T* packed) {
   for (std::ptrdiff_t i = 0; i < a.rows; ++i) {
-    for (std::ptrdiff_t k = 0; k < a.cols; ++k) packed[i * a.cols + k] = alpha * a(i, k);
+    if (alpha == T{1} && a.col_stride == 1) {
+      std::memcpy(packed + i * row_stride, a.data + i * a.row_stride, static_cast<std::size_t>(a.cols) * sizeof(T));
+      continue;
+    }
+    for (std::ptrdiff_t k = 0; k < a.cols; ++k) packed[i * row_stride + k] = alpha * a(i, k);
   }
 }
 
@@ -55,7 +75,7 @@ void PackAByRow(MatrixView<const T> a, T alpha, T* packed) {
   template void PackPanel(MatrixView<const T>, std::ptrdiff_t, T*);             \
   template void PackB(MatrixView<const T>, std::ptrdiff_t, std::ptrdiff_t, T*); \
   template void PackAByK(MatrixView<const T>, T, T*);                           \
-  template void PackAByRow(MatrixView<const T>, T, T*);
+  template void PackAByRow(MatrixView<const T>, T, std::ptrdiff_t, T*);
 LANEWISE_INSTANTIATE(float)
 LANEWISE_INSTANTIATE(double)
 #undef LANEWISE_INSTANTIATE

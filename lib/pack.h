@@ -6,9 +6,22 @@
 
 #include <cstddef>
 
+#include "aligned.h"
+#include "kernel_table.h"
 #include "lanewise/matrix_view.h"
 
 namespace lanewise::internal {
+
+// The row stride of packed rows of A, in elements: a chunk of K and one cache line more, so that the rows of a tile
+// start in different sets of L1.
+template <typename T>
+inline constexpr std::ptrdiff_t kPackedRowStride = kernels::kQ + 64 / static_cast<std::ptrdiff_t>(sizeof(T));
+
+// Elements from one panel of k x nr to the next: each starts on a cache line.
+template <typename T>
+constexpr std::ptrdiff_t PanelStride(std::ptrdiff_t k, std::ptrdiff_t nr) {
+  return static_cast<std::ptrdiff_t>(RoundUpToLine<T>(static_cast<std::size_t>(k * nr)));
+}
 
 // One panel of B: all rows of `b`, its at most nr columns, to panel[k * nr + j]; columns b lacks become zero.
 template <typename T>
@@ -22,8 +35,8 @@ void PackB(MatrixView<const T> b, std::ptrdiff_t nr, std::ptrdiff_t panel_stride
 template <typename T>
 void PackAByK(MatrixView<const T> a, T alpha, T* packed);
 
-// alpha * a to packed[i * a.cols + k] (row-major: row stride a.cols, k stride 1).
+// alpha * a to packed[i * row_stride + k] (row-major: k stride 1).
 template <typename T>
-void PackAByRow(MatrixView<const T> a, T alpha, T* packed);
+void PackAByRow(MatrixView<const T> a, T alpha, std::ptrdiff_t row_stride, T* packed);
 
 }  // namespace lanewise::internal

@@ -32,8 +32,7 @@ Result<PackedMatrix<T>> PackedMatrix<T>::Pack(const Kernels& kernels, MatrixView
   packed.cols_ = b.cols;
   packed.nr_ = tiles.nr;
   packed.tier_ = kernel.tier;
-  packed.panel_stride_ = static_cast<std::ptrdiff_t>(
-      internal::RoundUpToLine<T>(static_cast<std::size_t>(b.rows) * static_cast<std::size_t>(tiles.nr)));
+  packed.panel_stride_ = internal::PanelStride<T>(b.rows, tiles.nr);
   const std::ptrdiff_t panels = (b.cols + tiles.nr - 1) / tiles.nr;
   std::ptrdiff_t count = 0;
   if (__builtin_mul_overflow(panels, packed.panel_stride_, &count) ||

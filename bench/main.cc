@@ -97,6 +97,7 @@ int Main(int argc, char** argv) {
   }
   AddGemm(suite);
   AddKernels(suite);
+  AddWorkloads(suite);
   suite.Register();
 
   std::string heading;

@@ -46,10 +46,10 @@ bool TableReporter::ReportContext(const Context& /*context*/) {
 void TableReporter::ReportRuns(const std::vector<Run>& runs) {
   std::ostream& out = GetOutputStream();
   for (const Run& run : runs) {
-    // kernel/tier/size
+    // kernel/tier/size; a workload's first part has a slash too
     const std::string& name = run.run_name.function_name;
-    const std::size_t tier = name.find('/');
-    const std::size_t size = name.find('/', tier + 1);
+    const std::size_t size = name.rfind('/');
+    const std::size_t tier = name.rfind('/', size - 1);
     const std::string kernel = name.substr(0, tier);
     if (kernel != kernel_) out << '\n';
     kernel_ = kernel;

@@ -153,8 +153,8 @@ struct TrainingData {
                                 : static_cast<T>(data.bytes[at]) * static_cast<T>(options.input_scale);
     }
     for (std::ptrdiff_t j = 0; j < network.outputs(); ++j) {
-      target[j] = data.labels.empty() ? static_cast<T>(data.targets[static_cast<std::size_t>(sample)])
-                                      : T(data.labels[static_cast<std::size_t>(sample)] == j);
+      const auto at = static_cast<std::size_t>(sample);
+      target[j] = static_cast<T>(data.labels.empty() ? data.targets[at] : data.labels[at] == j ? 1.0F : 0.0F);
     }
   }
 

@@ -17,8 +17,10 @@ struct Command {
   std::function<ExitCode()> run;
 };
 
+Command AddEvaluate(CLI::App& program);
 Command AddInfo(CLI::App& program);
 Command AddKernels(CLI::App& program);
+Command AddTrain(CLI::App& program);
 Command AddVersion(CLI::App& program);
 
 }  // namespace lanewise::cli

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <csignal>
 #include <exception>
+#include <memory>
 #include <new>
 #include <sstream>
 #include <string>
@@ -37,14 +38,29 @@ Status UsageError(const CLI::ParseError& error, std::string_view first_argument,
       fmt::format("{} (see lanewise {}--help)", error.what(), is_command ? std::string(first_argument) + " " : ""));
 }
 
+// Help texts name an option's type, its default, and whether it must be given; CLI11 adds checks that texts explain.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  std::string make_option_opts(const CLI::Option* option) const override {
+    std::string text;
+    const std::string type = option->get_type_name();
+    if (option->get_type_size() != 0) text += " " + type.substr(0, type.find(':'));
+    if (!option->get_default_str().empty()) text += " (" + option->get_default_str() + ")";
+    if (option->get_required()) text += " (required)";
+    return text;
+  }
+};
+
 ExitCode Main(int argc, char** argv) {
   CLI::App program("SIMD micro-kernels with run-time dispatch, and a small MLP runtime on them", "lanewise");
+  program.formatter(std::make_shared<HelpFormatter>());
   program.set_version_flag("--version", ThisBuild().version);
   program.require_subcommand(1);
   program.footer(
       "Exit codes: 0 ok, 1 a check failed, 2 wrong usage, 3 cannot tell, 4 bad file,\n"
       "5 instruction set not available, 6 diverged, 130 interrupted.");
-  const std::vector<Command> commands = {AddInfo(program), AddKernels(program), AddVersion(program)};
+  const std::vector<Command> commands = {AddInfo(program), AddKernels(program), AddTrain(program), AddEvaluate(program),
+                                         AddVersion(program)};
 
   try {
     program.parse(argc, argv);

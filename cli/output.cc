@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The only file of the CLI that writes to stdout and stderr.
+// The only file of the CLI that writes to stdout and stderr, but for the progress bar.
 
 #include "output.h"
 
@@ -76,6 +76,13 @@ ExitCode Fail(const Status& status, std::string_view where) {
   PrintToStderr("error", where.empty() ? status.message() : fmt::format("{}: {}", where, status.message()));
   return CodeOf(status.code());
 }
+
+ExitCode Fail(ExitCode code, std::string_view message) {
+  PrintToStderr("error", message);
+  return code;
+}
+
+void Log(std::string_view line) { fmt::print(stderr, "{}\n", line); }
 
 int FinishOutput(ExitCode code) {
   if (std::fflush(stdout) != 0 && g_write_error == 0) g_write_error = errno;

@@ -42,6 +42,12 @@ void Warn(std::string_view text);
 // name) and returns the exit code for the status.
 ExitCode Fail(const Status& status, std::string_view where = {});
 
+// The same for what is no Status: a check that failed, an interruption.
+ExitCode Fail(ExitCode code, std::string_view message);
+
+// A line on stderr as it is: what a command does while it runs.
+void Log(std::string_view line);
+
 // Flushes stdout. The exit code of the program is `code`, or kBadFile if a result could not be written; a reader that
 // has closed the pipe has read what it wanted.
 int FinishOutput(ExitCode code);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// POSIX files behind file_io.h.
+// POSIX files behind file_io.h and lanewise/write_file.h.
 
 #include "file_io.h"
 
@@ -12,6 +12,8 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "lanewise/write_file.h"
 
 namespace lanewise {
 namespace {
@@ -77,6 +79,33 @@ int CreateTemporary(const std::filesystem::path& folder, mode_t mode, std::strin
   }
 }
 
+// What WriteFile replaces or makes.
+struct Target {
+  std::string path;  // behind symbolic links
+  std::filesystem::path folder;
+  mode_t mode = 0666;  // less the umask
+};
+
+Result<Target> FindTarget(const std::string& path) {
+  Target target{.path = path, .folder = {}};
+  struct stat existing;
+  if (stat(path.c_str(), &existing) == 0) {
+    // A rename would put a file in the place of a device, a pipe or a folder.
+    if (!S_ISREG(existing.st_mode)) {
+      return Status(StatusCode::kIoError, "cannot write " + Quote(path) + ": not a regular file");
+    }
+    target.mode = existing.st_mode & 0777;
+    std::error_code error;
+    target.path = std::filesystem::canonical(path, error);
+    if (error) return IoError("write", path, error.value());
+  } else if (errno != ENOENT) {
+    return IoError("write", path, errno);
+  }
+  const std::filesystem::path parent = std::filesystem::path(target.path).parent_path();
+  target.folder = parent.empty() ? "." : parent;
+  return target;
+}
+
 // Whether everything reached the disk under its final name; otherwise errno says why, and `name` may still exist.
 bool WriteAndRename(Descriptor& fd, const std::string& name, const std::string& target,
                     std::span<const std::string_view> parts) {
@@ -114,36 +143,31 @@ Result<std::unique_ptr<ByteReader>> OpenFile(const std::string& path) {
 }
 
 Status WriteFile(const std::string& path, std::span<const std::string_view> parts) {
-  struct stat existing;
-  mode_t mode = 0666;  // less the umask
-  std::string target = path;
-  if (stat(path.c_str(), &existing) == 0) {
-    // A rename would put a file in the place of a device, a pipe or a folder.
-    if (!S_ISREG(existing.st_mode))
-      return {StatusCode::kIoError, "cannot write " + Quote(path) + ": not a regular file"};
-    mode = existing.st_mode & 0777;
-    std::error_code error;
-    target = std::filesystem::canonical(path, error);
-    if (error) return IoError("write", path, error.value());
-  } else if (errno != ENOENT) {
-    return IoError("write", path, errno);
-  }
-  const std::filesystem::path parent = std::filesystem::path(target).parent_path();
-  const std::filesystem::path folder = parent.empty() ? "." : parent;
-
+  const Result<Target> target = FindTarget(path);
+  if (!target.ok()) return target.status();
   std::string temporary;
-  Descriptor fd(CreateTemporary(folder, mode, temporary));
+  Descriptor fd(CreateTemporary(target->folder, target->mode, temporary));
   if (fd.get() < 0) return IoError("write", path, errno);
-  if (!WriteAndRename(fd, temporary, target, parts)) {
+  if (!WriteAndRename(fd, temporary, target->path, parts)) {
     const int error = errno;
     unlink(temporary.c_str());
     return IoError("write", path, error);
   }
 
   // The new name itself must survive a power cut. Some file systems cannot sync a folder and answer EINVAL.
-  const Descriptor folder_fd(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const Descriptor folder_fd(open(target->folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (folder_fd.get() < 0 || (fsync(folder_fd.get()) != 0 && errno != EINVAL))
     return IoError("sync the folder of", path, errno);
+  return {};
+}
+
+Status CheckWritable(const std::string& path) {
+  const Result<Target> target = FindTarget(path);
+  if (!target.ok()) return target.status();
+  std::string temporary;
+  const Descriptor fd(CreateTemporary(target->folder, target->mode, temporary));
+  if (fd.get() < 0) return IoError("write", path, errno);
+  unlink(temporary.c_str());
   return {};
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Files as the readers and writers of every format need them: bytes from front to back, memory that grows as they
-// arrive and not as a header promises, and a write that happens wholly or not at all. Knows no format.
+// Files as the readers of every format need them: bytes from front to back, and memory that grows as they arrive and
+// not as a header promises. Knows no format. (Writing: lanewise/write_file.h.)
 
 #pragma once
 
@@ -68,10 +68,5 @@ Result<std::uint64_t> ReadElements(ByteReader& reader, std::uint64_t count, Cont
   }
   return count * sizeof(T);
 }
-
-// Writes the parts, one after the other, to a new file in path's folder, syncs it, renames it to `path` and syncs the
-// folder. On failure (kIoError) the new file is gone and what `path` held is untouched. A symbolic link is followed; a
-// path that exists and is no regular file is refused. An existing file's permissions are kept.
-Status WriteFile(const std::string& path, std::span<const std::string_view> parts);
 
 }  // namespace lanewise

@@ -21,6 +21,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "lanewise/write_file.h"
+
 namespace lanewise {
 namespace {
 

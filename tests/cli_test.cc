@@ -38,16 +38,21 @@ bool FitsIn80Columns(const std::string& text) {
 // A tier that this library does not have.
 const char* TierNotCompiled() { return IsCompiled(Tier::kNeon) ? "avx2" : "neon"; }
 
-TEST_CASE("every command has a help text with an example, and JSON") {
-  for (const std::string command : {"info", "kernels", "version"}) {
+TEST_CASE("every command has a help text with an example") {
+  for (const std::string command : {"evaluate", "info", "kernels", "train", "version"}) {
     INFO(command);
     const ProgramRun help = Lanewise(command + " --help");
     CHECK(help.exit_code == 0);
     CHECK(Contains(help.out, "Example:\n"));
     CHECK(Contains(help.out.substr(help.out.find("Example:\n")), "lanewise " + command));
-    CHECK(FitsIn80Columns(help.out));
+    CHECK_MESSAGE(FitsIn80Columns(help.out), help.out);
     CHECK(help.err.empty());
+  }
+}
 
+TEST_CASE("info, kernels and version print a table or JSON") {
+  for (const std::string command : {"info", "kernels", "version"}) {
+    INFO(command);
     const ProgramRun text = Lanewise(command);
     CHECK(text.exit_code == 0);
     CHECK(text.err.empty());

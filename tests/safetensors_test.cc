@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "doctest/doctest.h"
-#include "file_io.h"
+#include "lanewise/write_file.h"
 #include "memory_reader.h"
 #include "temporary_folder.h"
 
@@ -281,11 +281,15 @@ TEST_CASE("a failed write leaves the old file and nothing else") {
   Status status = WriteFile(folder / "no/m", {&part, 1});
   CHECK(status.code() == StatusCode::kIoError);
   CHECK(status.message().find("No such file or directory") != std::string::npos);
+  CHECK(CheckWritable(folder / "no/m").message() == status.message());
   CHECK(WriteFile("", {&part, 1}).code() == StatusCode::kIoError);
   status = WriteFile(folder.path(), {&part, 1});
   CHECK(status.message().find("not a regular file") != std::string::npos);
   status = WriteFile("/dev/null", {&part, 1});
   CHECK(status.message().find("not a regular file") != std::string::npos);
+  CHECK(CheckWritable("/dev/null").message() == status.message());
+  CHECK(CheckWritable(path).ok());
+  CHECK(ReadBytes(path) == "old");
 
   // A disk that fills up half-way, as far as a test can have one: a limit on the size of files.
   rlimit limit = {};

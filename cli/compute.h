@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What computes: kernels and threads, as --isa and --threads ask for them.
+
+#pragma once
+
+#include <memory>
+
+#include "lanewise/context.h"
+#include "lanewise/executor.h"
+#include "lanewise/status.h"
+#include "options.h"
+
+namespace lanewise::cli {
+
+class Compute {
+ public:
+  // The message of an error names the flag or the variable that asked for the impossible.
+  static Result<std::unique_ptr<Compute>> Make(const IsaOption& isa, const ThreadsOption& threads);
+
+  Context& context() { return context_; }
+  const Kernels& kernels() const { return context_.kernels(); }
+  int threads() const { return pool_.Threads(); }
+
+ private:
+  Compute(Kernels kernels, int threads) : pool_(threads), context_(std::move(kernels), pool_) {}
+
+  ThreadPool pool_;
+  Context context_;
+};
+
+}  // namespace lanewise::cli

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a long command says on stderr while it runs.
+
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+namespace lanewise::cli {
+
+// Seconds since construction.
+class Stopwatch {
+ public:
+  double Seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start_ = Clock::now();
+};
+
+// "epoch  3/10 [######------]  50 %  180000 images/s": one line on a terminal that is overwritten, nothing elsewhere.
+class ProgressBar {
+ public:
+  // Draws at most ten times a second.
+  void Draw(std::string_view label, double share, std::string_view speed);
+  // Removes the line.
+  void Clear();
+
+ private:
+  std::size_t width_ = 0;  // of what is drawn
+  Stopwatch since_start_;
+  double next_ = 0;
+};
+
+// SIGINT from now on only sets a flag, so that the command can leave things as they were; a second one ends the
+// program.
+void CatchInterrupt();
+bool Interrupted();
+
+}  // namespace lanewise::cli

@@ -83,18 +83,18 @@ LANEWISE_BY_ROWS(Softmax, softmax)
 LANEWISE_BY_ROWS(LogSoftmax, log_softmax)
 #undef LANEWISE_BY_ROWS
 
-#define LANEWISE_GRADIENT(Function, row)                                                                   \
+#define LANEWISE_GRADIENT(Function, row, saved)                                                            \
   template <typename T>                                                                                    \
   Status Function(Context& context, std::span<const T> saved, std::span<const T> dy, std::span<T> dx) {    \
     return Run<T>(LANEWISE_ROW_OF(T, context.kernels().table(), row), AsRow(dx), AsRow(saved), AsRow(dy)); \
   }                                                                                                        \
   template Status Function(Context&, std::span<const float>, std::span<const float>, std::span<float>);    \
   template Status Function(Context&, std::span<const double>, std::span<const double>, std::span<double>);
-LANEWISE_GRADIENT(ExpGradient, exp_gradient)
-LANEWISE_GRADIENT(LogGradient, log_gradient)
-LANEWISE_GRADIENT(SigmoidGradient, sigmoid_gradient)
-LANEWISE_GRADIENT(TanhGradient, tanh_gradient)
-LANEWISE_GRADIENT(ReluGradient, relu_gradient)
+LANEWISE_GRADIENT(ExpGradient, exp_gradient, y)
+LANEWISE_GRADIENT(LogGradient, log_gradient, x)
+LANEWISE_GRADIENT(SigmoidGradient, sigmoid_gradient, y)
+LANEWISE_GRADIENT(TanhGradient, tanh_gradient, y)
+LANEWISE_GRADIENT(ReluGradient, relu_gradient, y)
 #undef LANEWISE_GRADIENT
 
 #define LANEWISE_GRADIENT_BY_ROWS(Function, row)                                                           \

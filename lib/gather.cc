@@ -39,7 +39,7 @@ void ReadTarget(const Dataset& data, std::ptrdiff_t sample, std::span<T> target)
 
 template <typename T>
 std::int32_t PredictedClass(std::span<const T> outputs) {
-  if (outputs.size() == 1) return outputs[0] >= T(0.5) ? 1 : 0;
+  if (outputs.size() == 1) return outputs[0] >= T{0.5} ? 1 : 0;
   return static_cast<std::int32_t>(std::ranges::max_element(outputs) - outputs.begin());
 }
 

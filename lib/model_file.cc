@@ -105,7 +105,7 @@ Status ReadMetadata(const std::string& path, const std::map<std::string, std::st
     model.input_scale = *scale;
   }
   if (const auto it = metadata.find(kClassNames); it != metadata.end()) {
-    const auto insert = [](auto& out, const std::string&, std::string value) { out.push_back(std::move(value)); };
+    const auto insert = [](auto& out, const std::string&, const std::string& value) { out.push_back(value); };
     if (!ReadStrings(it->second, json::value_t::array, model.class_names, insert)) {
       return Bad(path, fmt::format("metadata {}: is not a JSON array of strings", kClassNames));
     }
@@ -115,7 +115,7 @@ Status ReadMetadata(const std::string& path, const std::map<std::string, std::st
     }
   }
   if (const auto it = metadata.find(kRecipe); it != metadata.end()) {
-    const auto insert = [](auto& out, const std::string& key, std::string value) { out[key] = std::move(value); };
+    const auto insert = [](auto& out, const std::string& key, const std::string& value) { out[key] = value; };
     if (!ReadStrings(it->second, json::value_t::object, model.recipe, insert)) {
       return Bad(path, fmt::format("metadata {}: is not a JSON object of strings", kRecipe));
     }

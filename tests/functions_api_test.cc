@@ -148,7 +148,7 @@ TEST_CASE_TEMPLATE("the softmaxes err no more than stated", T, float, double) {
     Context context(KernelsOf(tier));
     std::uint64_t seed = 0;
     for (const std::ptrdiff_t n : {1, 2, 10, 16, 100, 1000}) {
-      for (const T spread : {T(0.01), T{1}, T{10}, T{40}}) {
+      for (const T spread : {T{0.0625}, T{1}, T{10}, T{40}}) {
         std::vector<T> x = RandomValues<T>(n, ++seed);
         for (T& value : x) value *= spread;
         const MatrixView<const T> in(x.data(), 1, n);
@@ -209,7 +209,7 @@ TEST_CASE("what does not fit is refused, and nothing is written") {
   }
   for (const GradientByRows<float>& gradient : RowGradients<float>(context.kernels().table())) {
     CheckInvalid(gradient.function(context, in, in.Columns(0, 4), out), "an input is 4 x 4");
-    CheckInvalid(gradient.function(context, in, MatrixView<const float>(out).Rows(1, 2), out.Rows(0, 2)), "");
+    CheckInvalid(gradient.function(context, in.Rows(0, 2), out.Rows(1, 2), out.Rows(0, 2)), "overlaps an input");
   }
   for (const float value : values) CHECK(value == 42);
 }

@@ -208,7 +208,7 @@ TEST_CASE_TEMPLATE("Evaluate counts classes and averages errors", T, float, doub
     {
       INFO("one output: at least one half");
       Dataset data{.samples = 4, .features = 1, .values = {1, 2, 3, -1}, .labels = {0, 1, 0, 0}, .classes = 2};
-      const Result<Evaluation> e = Evaluate<T>(context, Echo<T>(context, 1), data, T(0.25));
+      const Result<Evaluation> e = Evaluate<T>(context, Echo<T>(context, 1), data, T{0.25});
       REQUIRE(e.ok());
       CHECK(e->confusion == std::vector<std::int64_t>{2, 1, 0, 1});
       CHECK(e->accuracy == 0.75);
@@ -217,7 +217,7 @@ TEST_CASE_TEMPLATE("Evaluate counts classes and averages errors", T, float, doub
     {
       INFO("regression");
       Dataset data{.samples = 2, .features = 2, .bytes = {10, 20, 30, 40}, .targets = {1, 2, 3, 6}, .target_count = 2};
-      const Result<Evaluation> e = Evaluate<T>(context, Echo<T>(context, 2), data, T(0.125));
+      const Result<Evaluation> e = Evaluate<T>(context, Echo<T>(context, 2), data, T{0.125});
       REQUIRE(e.ok());
       CHECK(e->classes == 0);
       CHECK(e->confusion.empty());

@@ -48,7 +48,7 @@ TEST_CASE_TEMPLATE("a model comes back bit by bit, and equal models give equal f
   using Limits = std::numeric_limits<T>;
   const TemporaryFolder folder;
   Model<T> model = SmallModel<T>();
-  const T specials[] = {-T{0}, Limits::denorm_min(), -Limits::min(), Limits::max(), -Limits::max(), T(0.1)};
+  const T specials[] = {-T{0}, Limits::denorm_min(), -Limits::min(), Limits::max(), -Limits::max(), T{0.1F}};
   std::ranges::copy(specials, model.network.parameters().begin());
   REQUIRE(SaveModel(folder / "a", model).ok());
   const Result<Model<T>> read = LoadModel<T>(folder / "a");
@@ -208,9 +208,10 @@ TEST_CASE("a model cut off anywhere is a bad file") {
   const TemporaryFolder folder;
   REQUIRE(SaveModel(folder / "m", SmallModel<float>()).ok());
   const std::string bytes = ReadBytes(folder / "m");
-  for (std::size_t size = 0; size < bytes.size(); ++size) {
+  const std::string_view whole = bytes;
+  for (std::size_t size = 0; size < whole.size(); ++size) {
     CAPTURE(size);
-    const std::string path = folder.Write("cut", std::string_view(bytes).substr(0, size));
+    const std::string path = folder.Write("cut", whole.substr(0, size));
     const Status status = LoadModel<float>(path).status();
     REQUIRE(status.code() == StatusCode::kBadFile);
     REQUIRE(status.message().find(path) != std::string::npos);

@@ -130,7 +130,7 @@ Dataset Bytes(std::ptrdiff_t samples, std::ptrdiff_t features) {
 
 TEST_CASE_TEMPLATE("Predict on a data set scales bytes and values as it reads them", T, float, double) {
   constexpr std::ptrdiff_t kSamples = 1500;
-  const Mlp<T> network = RandomNetwork<T>({{50, 20, kSigmoid}, {20, 3, kSoftmax}}, 8);
+  const Mlp<T> network = RandomNetwork<T>({{50, 20, kSigmoid}, {20, 30, kTanh}, {30, 3, kSoftmax}}, 8);
   const T scale = T{1} / T{255};
   const Dataset bytes = Bytes(kSamples, 50);
   const Dataset values{.samples = kSamples, .features = 50, .values = RandomValues<float>(kSamples * 50, 9)};

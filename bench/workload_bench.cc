@@ -302,7 +302,7 @@ void AddProducts(Suite& suite) {
     };
     return Prepared{.run = run, .check = check, .flops = Data::kFlops};
   };
-  AddWorkload<T>(suite, "W3", "1000x100x100x100", naive, on_tier);
+  AddWorkload<T>(suite, "W3", "1000x100x100", naive, on_tier);
 }
 
 template <typename T>

@@ -17,9 +17,13 @@ struct Command {
   std::function<ExitCode()> run;
 };
 
+Command AddBench(CLI::App& program);
 Command AddEvaluate(CLI::App& program);
+Command AddExplain(CLI::App& program);
 Command AddInfo(CLI::App& program);
+Command AddInspect(CLI::App& program);
 Command AddKernels(CLI::App& program);
+Command AddPredict(CLI::App& program);
 Command AddTrain(CLI::App& program);
 Command AddVersion(CLI::App& program);
 

@@ -31,7 +31,7 @@ struct Settings {
   std::string activation = "relu";
   std::string loss;
   std::string output_activation;
-  double learning_rate = 0.05;
+  double learning_rate = 0.03;
   std::string schedule = "linear";
   double momentum = 0.9;
   std::ptrdiff_t batch = 64;

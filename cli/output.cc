@@ -64,8 +64,8 @@ void Print(std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() && g_write_error == 0) g_write_error = errno;
 }
 
-void PrintJson(const Json& document) {
-  Print(document.dump(2, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n");
+std::string ToText(const Json& document) {
+  return document.dump(2, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n";
 }
 
 void Note(std::string_view text) { PrintToStderr("note", text); }

@@ -31,8 +31,9 @@ using Json = nlohmann::ordered_json;
 // Writes a result. Errors are kept for FinishOutput.
 void Print(std::string_view text);
 
-// Writes one JSON document. Bytes that are not UTF-8 become U+FFFD.
-void PrintJson(const Json& document);
+// A JSON document as a file has it. Bytes that are not UTF-8 become U+FFFD.
+std::string ToText(const Json& document);
+inline void PrintJson(const Json& document) { Print(ToText(document)); }
 
 // "note: ..." and "warning: ..." on stderr.
 void Note(std::string_view text);

@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "fmt/format.h"
-#include "lanewise/build_info.h"
 #include "nlohmann/json.hpp"
 #include "safetensors.h"
 
@@ -112,6 +111,14 @@ Status ReadMetadata(const std::string& path, const std::map<std::string, std::st
     if (!NamesFit(model.class_names.size(), model.network.outputs())) {
       return Bad(path, fmt::format("metadata {}: has {} names for {} outputs", kClassNames, model.class_names.size(),
                                    model.network.outputs()));
+    }
+  }
+  model.numerics_revision = 0;
+  if (const auto it = metadata.find(kRevision); it != metadata.end()) {
+    const char* end = it->second.data() + it->second.size();
+    const auto parsed = std::from_chars(it->second.data(), end, model.numerics_revision);
+    if (parsed.ec != std::errc() || parsed.ptr != end || model.numerics_revision < 1) {
+      return Bad(path, fmt::format("metadata {}: {} is not a revision, a number from 1", kRevision, Quote(it->second)));
     }
   }
   if (const auto it = metadata.find(kRecipe); it != metadata.end()) {
@@ -218,7 +225,7 @@ SafetensorsFile ToFile(const Model<T>& model) {
   }
   file.metadata[kActivations] = activations;
   file.metadata[kInputScale] = FormatHex(model.input_scale);
-  file.metadata[kRevision] = std::to_string(kNumericsRevision);
+  if (model.numerics_revision > 0) file.metadata[kRevision] = std::to_string(model.numerics_revision);
   if (!model.class_names.empty()) file.metadata[kClassNames] = json(model.class_names).dump();
   if (!model.recipe.empty()) file.metadata[kRecipe] = json(model.recipe).dump();
   return file;

@@ -39,7 +39,8 @@ bool FitsIn80Columns(const std::string& text) {
 const char* TierNotCompiled() { return IsCompiled(Tier::kNeon) ? "avx2" : "neon"; }
 
 TEST_CASE("every command has a help text with an example") {
-  for (const std::string command : {"evaluate", "info", "kernels", "train", "version"}) {
+  for (const std::string command :
+       {"bench", "evaluate", "explain", "info", "inspect", "kernels", "predict", "train", "version"}) {
     INFO(command);
     const ProgramRun help = Lanewise(command + " --help");
     CHECK(help.exit_code == 0);

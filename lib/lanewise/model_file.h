@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "lanewise/build_info.h"
 #include "lanewise/mlp.h"
 #include "lanewise/status.h"
 
@@ -22,6 +23,7 @@ struct Model {
   std::vector<std::string> class_names = {};       // one per output (two for a single output), or empty
   std::map<std::string, std::string> recipe = {};  // how it was trained, for people; no time, host, tier or thread
                                                    // count, so that equal training gives equal files
+  int numerics_revision = kNumericsRevision;       // that it was made with; 0: the file did not say
 };
 
 // Tensors are named as PyTorch's nn.Sequential `layers` counts its modules: layers.0.weight as [outputs, inputs],

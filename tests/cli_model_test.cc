@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The commands of `lanewise` that train and use models, seen from outside: the whole flow, exit codes, and that equal
+// training gives equal files.
+
+#include <signal.h>
+
+#include <algorithm>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "doctest/doctest.h"
+#include "lanewise/isa.h"
+#include "nlohmann/json.hpp"
+#include "run_program.h"
+#include "temporary_folder.h"
+#include "tiers.h"
+
+namespace lanewise::test {
+namespace {
+
+using nlohmann::json;
+
+bool Contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+
+json ParseJson(const std::string& text) {
+  const json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  REQUIRE_MESSAGE(!document.is_discarded(), text);
+  return document;
+}
+
+std::ptrdiff_t CountLines(const std::string& text) { return std::count(text.begin(), text.end(), '\n'); }
+
+// Points of the plane in three well separated clouds; the last column is the cloud's name.
+std::string Clouds() {
+  std::ostringstream csv;
+  csv << "x,y,cloud\n";
+  for (int i = 0; i < 300; ++i) {
+    const int cloud = i % 3;
+    csv << 4.0 * (cloud == 1) + 0.001 * (i * 7 % 100) << ',' << 4.0 * (cloud == 2) - 0.001 * (i * 11 % 100) << ','
+        << "abc"[cloud] << '\n';
+  }
+  return csv.str();
+}
+
+TEST_CASE("train, evaluate, predict, inspect: the whole way on a CSV file") {
+  const TemporaryFolder folder;
+  const std::string data = folder.Write("clouds.csv", Clouds());
+  const std::string model = folder / "clouds.safetensors";
+
+  ProgramRun run =
+      Lanewise("train --data " + data + " --layers 2,8,3 --epochs 20 --val-split 0.1 --json --out " + model);
+  REQUIRE_MESSAGE(run.exit_code == 0, run.err);
+  CHECK(CountLines(run.err) == 20);
+  CHECK(!Contains(run.err, "\r"));  // no bar: stderr is no terminal
+  const json training = ParseJson(run.out);
+  REQUIRE(training["epochs"].size() == 20);
+  CHECK(training["parameters"] == 2 * 8 + 8 + 8 * 3 + 3);
+  CHECK(training["out"] == model);
+  CHECK(training["samples_per_second"] > 0);
+  CHECK(training["epochs"][19]["loss"] < training["epochs"][0]["loss"]);
+  CHECK(training["epochs"][19]["accuracy"] == 1.0);
+  CHECK(training["epochs"][19]["validation_accuracy"] == 1.0);
+
+  run = Lanewise("evaluate " + model + " --data " + data + " --json --min-accuracy 1");
+  CHECK_MESSAGE(run.exit_code == 0, run.err);
+  const json evaluation = ParseJson(run.out);
+  CHECK(evaluation["accuracy"] == 1.0);
+  CHECK(evaluation["samples"] == 300);
+  CHECK(evaluation["classes"] == json{"a", "b", "c"});
+  CHECK(evaluation["confusion"] == json{{100, 0, 0}, {0, 100, 0}, {0, 0, 100}});
+  CHECK(Contains(Lanewise("evaluate " + model + " --data " + data + " --confusion").out, "100.00 % (300 correct)"));
+
+  run = Lanewise("predict " + model + " --input " + data + " --label cloud --limit 3");
+  REQUIRE_MESSAGE(run.exit_code == 0, run.err);
+  CHECK(run.out.starts_with("class,probability\na,0."));
+  CHECK(Contains(run.out, "\nb,0."));
+  CHECK(Contains(run.out, "\nc,0."));
+  CHECK(CountLines(run.out) == 4);
+  // The same through a pipe, and a reader that wants no more than a line.
+  CHECK(Shell("cut -d, -f1,2 " + data + " | head -4 | \"$lanewise\" predict " + model + " --input -").out == run.out);
+  const ProgramRun head = Shell("{ \"$lanewise\" predict " + model + " --input " + data +
+                                " --label last; echo \"exit code $?\" >&2; } | head -1");
+  CHECK(head.out == "class,probability\n");
+  CHECK(head.err == "exit code 0\n");
+  // And to a file.
+  const std::string csv = folder / "out.csv";
+  CHECK(Lanewise("predict " + model + " --input " + data + " --label cloud --limit 3 --output " + csv).out.empty());
+  CHECK(ReadBytes(csv) == run.out);
+
+  run = Lanewise("predict " + model + " --input " + data + " --label cloud --skip 298 --proba");
+  CHECK(run.out.starts_with("a,b,c\n"));
+  CHECK(CountLines(run.out) == 3);
+  const json predictions =
+      ParseJson(Lanewise("predict " + model + " --input " + data + " --label cloud --skip 299 --json").out);
+  REQUIRE(predictions.size() == 1);
+  CHECK(predictions[0]["class"] == "c");
+  CHECK(predictions[0]["probability"] > 0.5);
+
+  const json inspection = ParseJson(Lanewise("inspect " + model + " --json").out);
+  CHECK(inspection["classes"] == json{"a", "b", "c"});
+  CHECK(inspection["recipe"]["layers"] == "2,8,3");
+  CHECK(inspection["recipe"]["data"] == "file");
+  CHECK(inspection["numerics_revision"] == 1);
+  REQUIRE(inspection["layers"].size() == 2);
+  CHECK(inspection["layers"][0]["activation"] == "relu");
+  CHECK(inspection["layers"][1]["activation"] == "softmax");
+  CHECK(inspection["layers"][1]["bytes"] == (8 * 3 + 3) * 4);
+  CHECK(Contains(Lanewise("inspect " + model).out, "2-8-3 (51 parameters, f32)"));
+}
+
+TEST_CASE("regression, in double, from standard input") {
+  const TemporaryFolder folder;
+  std::string csv = "in,out\n";
+  for (int i = 0; i < 64; ++i) csv += std::to_string(i / 64.0) + "," + std::to_string(1 - i / 32.0) + "\n";
+  const std::string data = folder.Write("line.csv", csv);
+  const std::string model = folder / "line";
+  ProgramRun run = Shell("\"$lanewise\" train --data - --targets out --layers 1,1 --type f64 --epochs 200 --lr 0.1 " +
+                         ("--out " + model) + " <" + data);
+  REQUIRE_MESSAGE(run.exit_code == 0, run.err);
+  run = Lanewise("evaluate " + model + " --data " + data + " --json");
+  CHECK(ParseJson(run.out)["squared_error"] < 1e-6);
+  CHECK(!ParseJson(run.out).contains("accuracy"));
+  CHECK(Lanewise("evaluate " + model + " --data " + data + " --min-accuracy 0.5").exit_code == 2);
+  run = Lanewise("predict " + model + " --input " + data + " --targets last --limit 1");
+  CHECK(run.out.starts_with("y0\n"));
+  CHECK(std::stod(run.out.substr(3)) == doctest::Approx(1).epsilon(0.01));
+  CHECK(ParseJson(Lanewise("inspect " + model + " --json").out)["type"] == "f64");
+}
+
+TEST_CASE("the built-in digits: announced, learnt, drawn") {
+  const TemporaryFolder folder;
+  const std::string model = folder / "digits";
+  ProgramRun run = Lanewise("train --samples 3000 --epochs 5 --out " + model);
+  REQUIRE_MESSAGE(run.exit_code == 0, run.err);
+  CHECK(Contains(run.err, "note: data: 3000 built-in drawn digits"));
+  CHECK(CountLines(run.err) == 6);
+  CHECK(Contains(run.out, "784-128-10 (101770 parameters, f32)"));
+  run = Lanewise("evaluate " + model + " --samples 500 --json --min-accuracy 0.8");
+  CHECK_MESSAGE(run.exit_code == 0, run.err);
+  CHECK(ParseJson(run.out)["samples"] == 500);
+
+  run = Shell("LC_ALL=C \"$lanewise\" predict " + model + " --limit 2 --show");
+  CHECK(run.exit_code == 0);
+  CHECK(CountLines(run.out) == 2 * 15);
+  CHECK(Contains(run.out, "sample 1"));
+  CHECK(Contains(run.out, "label: "));
+  CHECK(run.out.find_first_of("#%@") != std::string::npos);
+  std::istringstream lines(run.out);
+  for (std::string line; std::getline(lines, line);) CHECK(line.size() <= 80);
+  CHECK(Contains(Shell("LC_ALL=C.UTF-8 \"$lanewise\" predict " + model + " --limit 1 --show").out, "█"));
+}
+
+TEST_CASE("equal training gives equal files, on every tier of a class and for any number of threads") {
+  const TemporaryFolder folder;
+  const std::string train = "train --samples 640 --epochs 2 --out " + (folder / "m") + " ";
+  std::string expected[2];  // for each class
+  ForEachTier([&](Tier tier, const kernels::KernelTable& /*table*/) {
+    for (const char* threads : {"1", "2", "3"}) {
+      const ProgramRun run = Lanewise(train + "--isa " + Name(tier) + " --threads " + threads);
+      REQUIRE_MESSAGE(run.exit_code == 0, run.err);
+      const std::string bytes = ReadBytes(folder / "m");
+      std::string& first = expected[static_cast<std::size_t>(ClassOf(tier))];
+      if (first.empty()) first = bytes;
+      CHECK_MESSAGE(bytes == first, "threads ", threads);
+    }
+  });
+  // They can differ.
+  REQUIRE(Lanewise(train + "--seed 2").exit_code == 0);
+  CHECK(ReadBytes(folder / "m") != expected[0]);
+  CHECK(ReadBytes(folder / "m") != expected[1]);
+}
+
+TEST_CASE("what is wrong is said, with the right exit code, and leaves the old file") {
+  const TemporaryFolder folder;
+  const std::string old = folder.Write("old", "old");
+  const std::string csv = folder.Write("clouds.csv", Clouds());
+  const std::string features = folder.Write("features.csv", "x,y\n1,2\n");
+  const std::string model = folder / "model";
+  REQUIRE(Lanewise("train --epochs 1 --data " + csv + " --out " + model).exit_code == 0);
+  const std::string bytes = ReadBytes(model);
+  const std::string truncated = folder.Write("truncated", bytes.substr(0, bytes.size() - 1));
+  const std::ptrdiff_t files = folder.CountFiles();
+
+  const struct {
+    std::string arguments;
+    int code;
+    const char* message;
+  } kCases[] = {
+      {"train", 2, "--out is required"},
+      {"train --speed 9 --out " + old, 2, "--speed"},
+      {"train --out " + folder / "no/m", 4, "--out: cannot write '"},
+      {"train --out " + folder.path(), 4, "not a regular file"},
+      {"train --data " + (folder / "none") + " --out " + old, 4, "none"},
+      {"train --data " + folder.path() + " --out " + old, 4, "train-images-idx3-ubyte"},
+      {"train --data " + csv + " --label nowhere --out " + old, 4, "nowhere"},
+      {"train --data " + csv + " --samples 5 --out " + old, 2, "--samples"},
+      {"train --data " + csv + " --layers 5,3 --out " + old, 2, "--layers: begins with 5; the data has 2 features"},
+      {"train --data " + csv + " --layers 2,4 --out " + old, 2, "--layers: ends with 4; the data has 3 classes"},
+      {"train --data " + csv + " --layers 2 --out " + old, 2, "--layers: give at least two sizes"},
+      {"train --data " + csv + " --layers 2,x,3 --out " + old, 2, "--layers"},
+      {"train --data " + csv + " --layers 2,-1,3 --out " + old, 2, "--layers"},
+      {"train --data " + csv + " --activation rely --out " + old, 2, "(did you mean 'relu'?)"},
+      {"train --data " + csv + " --loss softmx --out " + old, 2, "(did you mean 'softmax'?)"},
+      {"train --data " + csv + " --schedule step --out " + old, 2, "unknown --schedule 'step'"},
+      {"train --data " + csv + " --type f16 --out " + old, 2, "unknown --type 'f16'"},
+      {"train --data " + csv + " --output-activation tanh --out " + old, 2, "--output-activation: the loss"},
+      {"train --data " + csv + " --class-names a,b --out " + old, 4, "'c' is none of the 2 classes"},
+      {"train --samples 10 --class-names a,b --out " + old, 2, "--class-names: 2 names for 10 classes"},
+      {"train --data " + features + " --targets y --loss softmax --out " + old, 2,
+       "--loss: softmax-cross-entropy needs"},
+      {"train --data " + csv + " --lr 0 --out " + old, 2, "learning rate 0"},
+      {"train --data " + csv + " --momentum 1 --out " + old, 2, "momentum 1"},
+      {"train --data " + csv + " --batch 0 --out " + old, 2, "--batch"},
+      {"train --data " + csv + " --val-split 1 --out " + old, 2, "--val-split: "},
+      {"train --data " + csv + " --threads 0 --out " + old, 2, "--threads: '0'"},
+      {"train --data " + csv + " --isa avx9 --out " + old, 2, "--isa: unknown tier 'avx9'"},
+      {"train --data " + csv + " --lr 1e30 --momentum 0.99 --epochs 50 --out " + old, 6, "diverged"},
+      {"evaluate " + (folder / "none"), 4, "none"},
+      {"evaluate " + old, 4, "old"},
+      {"evaluate " + truncated, 4, "truncated"},
+      {"inspect " + truncated, 4, "truncated"},
+      {"predict " + truncated, 4, "truncated"},
+      {"evaluate " + model, 2, "784 features"},
+      {"evaluate " + model + " --data " + csv + " --min-accuracy 2", 2, "--min-accuracy"},
+      {"predict " + model + " --input " + csv, 4, "clouds.csv"},
+      {"predict " + model + " --input " + csv + " --targets y,cloud", 4, "clouds.csv"},
+      {"predict " + model + " --input " + csv + " --label cloud --show", 2, "--show: the input has no images"},
+      {"predict " + model + " --input " + csv + " --label cloud --skip 300", 2, "--skip: 300"},
+      {"predict " + model + " --limit 1", 2, "--input: samples have 784 features"},
+      {"predict " + model + " --input " + features + " --output " + folder / "no/o", 4, "--output: cannot write"},
+      {"explain gemm 3x4", 2, "give MxNxK"},
+      {"explain gemv 3x4x5", 2, "unknown operation 'gemv'"},
+      {"explain gemm 3x4x99999999999999999999", 2, "give MxNxK"},
+  };
+  for (const auto& c : kCases) {
+    INFO(c.arguments);
+    const ProgramRun run = Lanewise(c.arguments);
+    CHECK_MESSAGE(run.exit_code == c.code, run.err);
+    CHECK_MESSAGE(Contains(run.err, c.message), run.err);
+    CHECK(Contains(run.err, "error: "));
+    CHECK(run.out.empty());
+  }
+  ProgramRun run = Shell("LANEWISE_ISA=avx9 \"$lanewise\" evaluate " + model + " --data " + csv);
+  CHECK(run.exit_code == 2);
+  CHECK(Contains(run.err, "error: LANEWISE_ISA: unknown tier 'avx9'"));
+  // A network that has learnt nothing.
+  REQUIRE(Lanewise("train --epochs 1 --lr 1e-9 --data " + csv + " --out " + model).exit_code == 0);
+  run = Lanewise("evaluate " + model + " --data " + csv + " --min-accuracy 0.999");
+  CHECK(run.exit_code == 1);
+  CHECK(Contains(run.err, "error: the accuracy 0."));
+  CHECK(Contains(run.out, "accuracy"));
+
+  CHECK(ReadBytes(old) == "old");
+  CHECK(folder.CountFiles() == files);
+}
+
+TEST_CASE("an interrupt ends training with 130 and leaves the old file") {
+  const TemporaryFolder folder;
+  const std::string old = folder.Write("old", "old");
+  // As soon as the first epoch is reported, training is under way. (A shell starts background jobs deaf to SIGINT, so
+  // the program is not one.)
+  const ProgramRun run = Shell("cd " + folder.path() +
+                               "; { sh -c 'echo $$ >pid; exec \"$0\" train --samples 500 --epochs 1000000 --out old' "
+                               "\"$lanewise\"; echo \"exit code $?\" >&2; } 2>&1 | { read note; read epoch; "
+                               "kill -INT $(cat pid); cat; }");
+  CHECK_MESSAGE(Contains(run.out, "\nexit code 130\n"), run.out.substr(0, 1000));
+  CHECK(Contains(run.out, "error: interrupted in epoch "));
+  CHECK(ReadBytes(old) == "old");
+  CHECK(folder.CountFiles() == 2);  // and the file with the process id
+}
+
+TEST_CASE("explain prints the plan and each tier's standing") {
+  ForEachTier([](Tier tier, const kernels::KernelTable& /*table*/) {
+    for (const char* type : {"f32", "f64"}) {
+      const std::string arguments =
+          std::string("explain gemm 64x128x784 --packed --type ") + type + " --isa " + std::string(Name(tier));
+      const ProgramRun text = Lanewise(arguments);
+      CHECK(text.exit_code == 0);
+      CHECK(Contains(text.out, "M=64 N=128 K=784"));
+      CHECK(Contains(text.out, "not allowed by the request"));
+      const json document = ParseJson(Lanewise(arguments + " --json").out);
+      CHECK(document["kernel"] == std::string("gemm_") + type);
+      CHECK(document["tier"] == Name(tier));
+      CHECK(document["tiers"].size() == kTierCount);
+      CHECK(Contains(text.out, std::string(document["explanation"])));
+    }
+  });
+}
+
+TEST_CASE("bench hands its arguments to lanewise-bench") {
+  const TemporaryFolder folder;
+  // A copy of the program alone, so that only what the test puts beside it is found.
+  REQUIRE(Shell("cp \"$lanewise\" " + folder.path()).exit_code == 0);
+  const std::string bench = "PATH=/nowhere '" + folder.path() + "/lanewise' bench ";
+  ProgramRun run = Shell(bench);
+  CHECK(run.exit_code == 2);
+  CHECK(Contains(run.err, "error: lanewise-bench was found neither beside this program nor in PATH"));
+  folder.Write("lanewise-bench", "#!/bin/sh\nprintf '<%s>' \"$@\"\nexit 3\n");
+  REQUIRE(Shell("chmod +x " + folder.path() + "/lanewise-bench").exit_code == 0);
+  run = Shell(bench + "--benchmark_filter='gemm .*' --other two");
+  CHECK(run.exit_code == 3);
+  CHECK(run.out == "<--benchmark_filter=gemm .*><--other><two>");
+}
+
+}  // namespace
+}  // namespace lanewise::test

@@ -128,13 +128,13 @@ int Main(int argc, char** argv) {
   app.footer("Example:\n  lanewise-peers --quick --filter 'dense/f32/8x'");
   try {
     app.parse(argc, argv);
-    return Run(options);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kOk : kUsage;
+  }
+  try {
+    return Run(options);
   } catch (const std::regex_error& error) {
     return Fail(kUsage, fmt::format("--filter: {}", error.what()));
-  } catch (const std::exception& error) {
-    return Fail(kCheckFailed, error.what());
   }
 }
 
@@ -142,4 +142,11 @@ int Main(int argc, char** argv) {
 
 }  // namespace lanewise::peers
 
-int main(int argc, char** argv) { return lanewise::peers::Main(argc, argv); }
+int main(int argc, char** argv) {
+  try {
+    return lanewise::peers::Main(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
+    return 1;
+  }
+}

@@ -2,8 +2,8 @@
 //
 // oneDNN: weights in the layout that each primitive asks for, bias and activation fused. It has no f64.
 
-#include <memory>
 #include <unordered_map>
+#include <utility>
 
 #include "dnnl.hpp"
 #include "peer.h"
@@ -40,7 +40,7 @@ class OneDnn final : public Peer {
   dnnl::stream stream_{engine_};
 };
 
-memory::desc Desc(memory::dims dims, Tag tag) { return {std::move(dims), memory::data_type::f32, tag}; }
+memory::desc Desc(const memory::dims& dims, Tag tag) { return {dims, memory::data_type::f32, tag}; }
 
 dnnl::primitive_attr Attributes(const Problem<float>& p) {
   dnnl::primitive_attr attributes;

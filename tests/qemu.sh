@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # qemu.sh BUILD: runs `lanewise` of a build directory on emulated CPUs, older or odder than this one. Each must get its
-# right tier, say what it lacks, and never meet an instruction that it does not have. Exits 77 (skipped) without
-# qemu-x86_64.
+# right tier, say what it lacks, give a model's answers as this CPU does, and never meet an instruction that it does not
+# have. Exits 77 (skipped) without qemu-x86_64.
 set -euo pipefail
 
 program=$1/cli/lanewise
@@ -13,6 +13,13 @@ qemu=$(command -v qemu-x86_64) || {
 }
 unset LANEWISE_ISA LANEWISE_THREADS OMP_NUM_THREADS
 failures=0
+
+model=$(mktemp)
+trap 'rm -f "$model"' EXIT
+"$program" train --samples 2000 --epochs 3 --out "$model" >/dev/null 2>&1
+# What evaluates it; the same digits everywhere.
+evaluate=(evaluate "$model" --samples 300 --json)
+native=$("$program" "${evaluate[@]}" 2>/dev/null | grep '"accuracy"')
 
 fail() {
   echo "FAILED: $*"
@@ -42,6 +49,9 @@ expect() {
       grep -q "^error: LANEWISE_ISA: .*tier 'avx512'; missing: .*$bit" <<<"$out" || fail "$cpu: $bit is not named: $out"
     done
   done
+  out=$(on "$cpu" "${evaluate[@]}" 2>/dev/null) || fail "$cpu: evaluate exits $?"
+  grep -q "\"tier\": \"$tier\"" <<<"$out" || fail "$cpu: evaluate does not run on $tier: $out"
+  [[ $(grep '"accuracy"' <<<"$out") == "$native" ]] || fail "$cpu: the accuracy is not the native one,$native: $out"
 }
 
 expect Nehalem sse4 avx2 fma os-ymm avx512f os-zmm

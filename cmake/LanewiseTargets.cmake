@@ -24,3 +24,19 @@ function(lanewise_floor target)
     target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/${folder}")
   endforeach()
 endfunction()
+
+# Those who link `target` in the build tree see these headers and none of the internal ones beside them in the sources:
+# as after installation, <lanewise/...> is a folder of its own, here of links.
+function(lanewise_public_headers target)
+  set(include "${PROJECT_BINARY_DIR}/include/${target}")
+  file(REMOVE_RECURSE "${include}")  # links to headers that are gone
+  foreach(header IN LISTS ARGN)
+    file(RELATIVE_PATH name "${PROJECT_SOURCE_DIR}" "${header}")
+    string(REGEX REPLACE "^[a-z]+/(.*)" "\\1" name "${name}")  # without kernels/, dispatch/ or lib/
+    cmake_path(GET name PARENT_PATH folder)
+    file(MAKE_DIRECTORY "${include}/${folder}")
+    file(CREATE_LINK "${header}" "${include}/${name}" SYMBOLIC)
+  endforeach()
+  # Instead of the file set's base directories.
+  set_property(TARGET ${target} PROPERTY INTERFACE_INCLUDE_DIRECTORIES "$<BUILD_INTERFACE:${include}>")
+endfunction()

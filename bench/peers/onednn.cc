@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// oneDNN: weights in the layout that each primitive asks for, bias and activation fused. It has no f64.
+// oneDNN, 3 from Python's wheels or Debian's 2: weights in the layout that each primitive asks for, bias and activation
+// fused. It has no f64.
 
 #include <unordered_map>
 #include <utility>
@@ -46,7 +47,11 @@ dnnl::primitive_attr Attributes(const Problem<float>& p) {
   dnnl::primitive_attr attributes;
   if (p.activation == Activation::kSigmoid) {
     dnnl::post_ops sigmoid;
+#if DNNL_VERSION_MAJOR >= 3
+    sigmoid.append_eltwise(dnnl::algorithm::eltwise_logistic, 0, 0);
+#else
     sigmoid.append_eltwise(1, dnnl::algorithm::eltwise_logistic, 0, 0);
+#endif
     attributes.set_post_ops(sigmoid);
   }
   return attributes;
@@ -74,9 +79,11 @@ Form OneDnn::MatMul(const Problem<float>& p, bool packed) {
   const memory::desc b = packed ? Desc({p.k, p.n}, Tag::any) : plain_b;
   const memory::desc c = Desc({p.m, p.n}, Tag::ab);
   const memory::desc bias = p.bias != nullptr ? Desc({1, p.n}, Tag::ab) : memory::desc();
-  const dnnl::matmul::desc operation =
-      p.bias != nullptr ? dnnl::matmul::desc(a, b, bias, c) : dnnl::matmul::desc(a, b, c);
-  const dnnl::matmul::primitive_desc chosen(operation, Attributes(p), engine_);
+#if DNNL_VERSION_MAJOR >= 3
+  const dnnl::matmul::primitive_desc chosen(engine_, a, b, bias, c, Attributes(p));
+#else
+  const dnnl::matmul::primitive_desc chosen(dnnl::matmul::desc(a, b, bias, c), Attributes(p), engine_);
+#endif
   return Make(packed ? "matmul, packed" : "matmul", dnnl::matmul(chosen), p, a, plain_b, chosen.weights_desc(), bias,
               c);
 }
@@ -89,9 +96,11 @@ Form OneDnn::InnerProduct(const Problem<float>& p) {
   const memory::desc bias = p.bias != nullptr ? Desc({p.n}, Tag::x) : memory::desc();
   constexpr auto kKind = dnnl::prop_kind::forward_inference;
   using Operation = dnnl::inner_product_forward;
-  const Operation::desc operation =
-      p.bias != nullptr ? Operation::desc(kKind, a, any_b, bias, c) : Operation::desc(kKind, a, any_b, c);
-  const Operation::primitive_desc chosen(operation, Attributes(p), engine_);
+#if DNNL_VERSION_MAJOR >= 3
+  const Operation::primitive_desc chosen(engine_, kKind, a, any_b, bias, c, Attributes(p));
+#else
+  const Operation::primitive_desc chosen(Operation::desc(kKind, a, any_b, bias, c), Attributes(p), engine_);
+#endif
   return Make("inner product, packed", Operation(chosen), p, a, plain_b, chosen.weights_desc(), bias, c);
 }
 

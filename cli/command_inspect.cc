@@ -96,7 +96,7 @@ std::string ToText(const std::string& path, const Model<T>& model, const std::ve
   for (std::size_t l = 0; l < facts.size(); ++l) {
     const LayerShape& layer = model.network.layers()[l];
     table.push_back(
-        {std::to_string(l), fmt::format("{} x {}", layer.inputs, layer.outputs), std::string(Name(layer.activation)),
+        {std::to_string(l), fmt::format("{} x {}", layer.inputs, layer.outputs), std::string{Name(layer.activation)},
          FormatBytes(facts[l].bytes), FormatBytes(facts[l].packed_bytes), fmt::format("{:.3g}", facts[l].smallest),
          fmt::format("{:.3g}", facts[l].largest), std::to_string(facts[l].zeros), std::to_string(facts[l].denormals)});
   }

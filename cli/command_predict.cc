@@ -82,7 +82,7 @@ struct Answer {
 
 template <typename T>
 Answer<T> BestClass(std::span<const T> outputs) {
-  if (outputs.size() == 1) return outputs[0] >= T(0.5) ? Answer<T>{1, outputs[0]} : Answer<T>{0, 1 - outputs[0]};
+  if (outputs.size() == 1) return outputs[0] >= T{0.5} ? Answer<T>{1, outputs[0]} : Answer<T>{0, 1 - outputs[0]};
   const auto best = std::ranges::max_element(outputs);
   return {static_cast<std::size_t>(best - outputs.begin()), *best};
 }

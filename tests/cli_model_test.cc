@@ -26,7 +26,7 @@ using nlohmann::json;
 bool Contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
 json ParseJson(const std::string& text) {
-  const json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
   REQUIRE_MESSAGE(!document.is_discarded(), text);
   return document;
 }

@@ -17,6 +17,7 @@ struct Command {
   std::function<ExitCode()> run;
 };
 
+Command AddAccuracy(CLI::App& program);
 Command AddBench(CLI::App& program);
 Command AddEvaluate(CLI::App& program);
 Command AddExplain(CLI::App& program);

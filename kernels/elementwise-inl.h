@@ -13,6 +13,7 @@
 
 #include <cstddef>
 
+#include "batch-inl.h"
 #include "hwy/highway.h"
 #include "kernel_table.h"
 #include "partial-inl.h"
@@ -73,25 +74,45 @@ HWY_INLINE hn::Vec<DF> RoundToFloat(DF df, hn::Vec<hn::Rebind<double, DF>> v) {
 // a result in Precision.
 template <class Formula>
 struct Function {
-  template <class D, class... V>
-  HWY_INLINE hn::Vec<D> operator()(D d, V... x) const {
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V x) const {
     using T = hn::TFromD<D>;
 #if !HWY_NATIVE_FMA
     if constexpr (sizeof(T) == sizeof(float)) {
       const hn::Rebind<double, D> wide;
-      return RoundToFloat(d, Formula::template At<float>(wide, hn::PromoteTo(wide, x)...));
+      return ops::Lift([d](auto y) HWY_ATTR { return RoundToFloat(d, y); },
+                       Formula::template At<float>(wide, ops::PromoteTo(wide, x)));
     } else
 #endif
     {
-      return Formula::template At<T>(d, x...);
+      return Formula::template At<T>(d, x);
     }
   }
 };
 
+// For how many vectors a formula is evaluated side by side: more than two do not stay in 16 registers.
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON
+inline constexpr std::size_t kSideBySide = 4;
+#else
+inline constexpr std::size_t kSideBySide = 2;
+#endif
+
+// out[i] = f(d, in[i]) for i < n; f is a formula on vectors and batches. `out` may be `in`.
+template <class D, class F, typename T = hn::TFromD<D>>
+HWY_INLINE void MapFormula(D d, const F& f, T* out, std::size_t n, const T* in) {
+  const std::make_index_sequence<kSideBySide> parts;
+  const std::size_t lanes = hn::Lanes(d);
+  std::size_t i = 0;
+  for (; i + kSideBySide * lanes <= n; i += kSideBySide * lanes)
+    ops::Store(f(d, ops::Load(d, in + i, parts)), d, out + i, parts);
+  for (; i + lanes <= n; i += lanes) hn::StoreU(f(d, hn::LoadU(d, in + i)), d, out + i);
+  if (i < n) StoreFirst(d, f(d, LoadFirst(d, in + i, n - i)), out + i, n - i);
+}
+
 // The body of a UnaryKernel.
 template <typename T, class Formula>
 void RunFunction(const T* x, T* y, std::size_t n) {
-  Map(FunctionTag<T>(), Function<Formula>(), y, n, x);
+  MapFormula(FunctionTag<T>(), Function<Formula>(), y, n, x);
 }
 
 }  // namespace lanewise::HWY_NAMESPACE

@@ -16,6 +16,7 @@
 #endif
 
 #include "hwy/highway.h"
+#include "batch-inl.h"
 #include "math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -25,40 +26,42 @@ namespace lanewise::HWY_NAMESPACE {
 template <typename Precision, class D, class V = hn::Vec<D>>
 HWY_INLINE V ExpQ(D d, V r) {
   if constexpr (sizeof(Precision) == sizeof(double)) {
-    // e^r to 2^-62.1, e^r - 1 to 2^-60.8
-    return Polynomial(d, r, 0x1p-1, 0x1.5555555555557p-3, 0x1.5555555555552p-5, 0x1.111111111004fp-7,
-                      0x1.6c16c16c18932p-10, 0x1.a01a01ac1fd2bp-13, 0x1.a01a0197beccdp-16, 0x1.71de01a4d8ce7p-19,
-                      0x1.27e500d3ddc3cp-22, 0x1.af4edf04837bp-26, 0x1.1f33114cf4b9p-29);
+    // e^r to 2^-63.0, e^r - 1 to 2^-61.5
+    return Polynomial(d, r, 0x1p-1, 0x1.5555555555559p-3, 0x1.555555555554dp-5, 0x1.111111110f653p-7,
+                      0x1.6c16c16c1abp-10, 0x1.a01a01b004d51p-13, 0x1.a01a018e0ed14p-16, 0x1.71ddf80ab45d1p-19,
+                      0x1.27e51337f9467p-22, 0x1.af5f36a0aaa12p-26, 0x1.1f1a3e0ae778p-29);
   } else if constexpr (sizeof(hn::TFromD<D>) == sizeof(double)) {
-    // e^r to 2^-32.1, e^r - 1 to 2^-30.9
-    return Polynomial(d, r, 0x1.0000000b87051p-1, 0x1.555555270cd19p-3, 0x1.5554e921addcep-5, 0x1.11114bfc00f41p-7,
-                      0x1.6d43173f565d5p-10, 0x1.a072d6cb812bfp-13);
+    // e^r to 2^-33.2, e^r - 1 to 2^-31.9
+    return Polynomial(d, r, 0x1.0000002606b07p-1, 0x1.555554ef50e95p-3, 0x1.5554b0ec50ec5p-5, 0x1.111189985302ep-7,
+                      0x1.6d723e08062c6p-10, 0x1.a032c34029811p-13);
   } else {
-    // e^r to 2^-26.6, e^r - 1 to 2^-25.3
-    return Polynomial(d, r, 0x1p-1, 0x1.5554dep-3, 0x1.55556cp-5, 0x1.120ad8p-7, 0x1.6ca9bcp-10);
+    // e^r to 2^-27.4, e^r - 1 to 2^-26.0
+    return Polynomial(d, r, 0x1.fffffep-2, 0x1.5554bp-3, 0x1.555716p-5, 0x1.1227a2p-7, 0x1.6b737cp-10);
   }
 }
 
-template <class V, class VU>
-struct Reduced {
-  V s;          // e^r - 1
-  VU exponent;  // n modulo 2^12, to be shifted into place
-};
+// e^x = 2^n (1 + head + tail), |tail| < 0.1, for |x| <= 2^20 or so; elsewhere the parts mean nothing (but a NaN gives
+// NaNs). The sum's error is that of the polynomial and of rounding the tail. Returns n modulo 2^12, to be shifted into
+// place.
+template <typename Precision, class D, class V>
+HWY_INLINE auto ReduceExp(D d, const V& x, V& head, V& tail) {
+  using F = FormatOf<D>;
+  const V shifted = ops::MulAdd(x, hn::Set(d, F::kLog2e), hn::Set(d, F::kShifter));
+  const V n = ops::Sub(shifted, hn::Set(d, F::kShifter));
+  // r = head - low. The head is exact; r is rounded, which the polynomial does not mind but its first term would.
+  head = ops::NegMulAdd(n, hn::Set(d, F::kLn2High), x);
+  const V low = ops::Mul(n, hn::Set(d, F::kLn2Low));
+  const V r = ops::Sub(head, low);
+  tail = ops::MulSub(ops::Mul(r, r), ExpQ<Precision>(d, r), low);
+  return ops::BitCast(hn::RebindToUnsigned<D>(), shifted);
+}
 
-// For |x| <= 2^20 or so; elsewhere the parts mean nothing (but a NaN gives s = NaN).
-template <typename Precision, class D, class V = hn::Vec<D>>
-HWY_INLINE auto ReduceExp(D d, V x) {
+// 2^n for an n that gives a normal number.
+template <class D, class VU>
+HWY_INLINE auto PowerOfTwo(D d, VU exponent) {
   using F = FormatOf<D>;
   const hn::RebindToUnsigned<D> du;
-  const V shifted = hn::MulAdd(x, hn::Set(d, F::kLog2e), hn::Set(d, F::kShifter));
-  const V n = hn::Sub(shifted, hn::Set(d, F::kShifter));
-  // r = head - low. The head is exact; r is rounded, which the polynomial does not mind but its first term would.
-  const V head = hn::NegMulAdd(n, hn::Set(d, F::kLn2High), x);
-  const V low = hn::Mul(n, hn::Set(d, F::kLn2Low));
-  const V r = hn::Sub(head, low);
-  const V s = hn::Add(head, hn::MulSub(hn::Mul(r, r), ExpQ<Precision>(d, r), low));
-  const auto exponent = hn::BitCast(du, shifted);
-  return Reduced<V, decltype(exponent)>{s, exponent};
+  return ops::BitCast(d, ops::Add(ops::ShiftLeft<F::kMantissaBits>(exponent), hn::Set(du, F::kOne)));
 }
 
 // The limits of e^x in each format.
@@ -86,56 +89,130 @@ struct Exp {
     using F = FormatOf<D>;
     using Limits = ExpLimits<hn::TFromD<D>>;
     const hn::RebindToUnsigned<D> du;
-    const auto reduced = ReduceExp<Precision>(d, x);
-    const V p = hn::Add(reduced.s, hn::Set(d, 1));
+    V head;
+    V tail;
+    const auto n = ReduceExp<Precision>(d, x, head, tail);
+    const V p = ops::Add(ops::Add(head, tail), hn::Set(d, 1));
     // Multiplies by 2^n in the exponent's field; no float operation meets a number that is not normal.
-    const auto scaled = hn::Add(hn::BitCast(du, p), hn::ShiftLeft<F::kMantissaBits>(reduced.exponent));
-    V y = hn::BitCast(d, scaled);
-    if (HWY_LIKELY(hn::AllTrue(d, hn::Le(hn::Abs(x), hn::Set(d, Limits::kNormal))))) return y;
+    const auto scaled = ops::Add(ops::BitCast(du, p), ops::ShiftLeft<F::kMantissaBits>(n));
+    V y = ops::BitCast(d, scaled);
+    if (HWY_LIKELY(ops::AllTrue(d, ops::Le(ops::Abs(x), hn::Set(d, Limits::kNormal))))) return y;
 
     // Denormal results: 2^64 e^x is added to the number 2^64 times the smallest normal one, whose last bit weighs
     // 2^64 times the smallest denormal. The sum's low bits are the result's, rounded once, without an assist.
     const auto base = hn::Set(du, F::kMinNormal + (typename F::Bits{64} << F::kMantissaBits));
-    const auto raised = hn::Add(scaled, hn::Set(du, typename F::Bits{64} << F::kMantissaBits));
-    const V sum = hn::Add(hn::BitCast(d, raised), hn::BitCast(d, base));
-    const V denormal = hn::BitCast(d, hn::Sub(hn::BitCast(du, sum), base));
-    y = hn::IfThenElse(hn::Lt(x, hn::Set(d, -Limits::kNormal)), denormal, y);
-    y = hn::IfThenElse(hn::Lt(x, hn::Set(d, Limits::kUnderflow)), hn::Zero(d), y);
+    const auto raised = ops::Add(scaled, hn::Set(du, typename F::Bits{64} << F::kMantissaBits));
+    const V sum = ops::Add(ops::BitCast(d, raised), ops::BitCast(d, base));
+    const V denormal = ops::BitCast(d, ops::Sub(ops::BitCast(du, sum), base));
+    y = ops::IfThenElse(ops::Lt(x, hn::Set(d, -Limits::kNormal)), denormal, y);
+    y = ops::IfThenElse(ops::Lt(x, hn::Set(d, Limits::kUnderflow)), hn::Zero(d), y);
     // Overflow and NaN: x + inf is inf and NaN.
-    return hn::IfThenElse(hn::Le(x, hn::Set(d, Limits::kFinite)), y, hn::Add(x, FromBits(d, F::kInfinity)));
+    return ops::IfThenElse(ops::Le(x, hn::Set(d, Limits::kFinite)), y, ops::Add(x, FromBits(d, F::kInfinity)));
   }
 };
 
-// 1 / (1 + e^-x), as e^-|x| / (1 + e^-|x|) for x < 0: nothing overflows and no bits cancel.
-// Error: float at most 2.402 ULP (all inputs; at -0x1.0a111ap+2) in the fma class, where x > 0 has 1.499; 0.51 in the
-// mul-add class; double at most 2.5 (seen in samples: 1.58).
+// ---- What rounding loses -------------------------------------------------------------------------------------------
+
+// a + b - sum exactly, where sum is the rounded a + b, for |a| >= |b| or a = 0 (Dekker's Fast2Sum).
+template <class A, class V>
+HWY_INLINE V LostOfOrdered(const A& a, const V& b, const V& sum) {
+  return ops::Sub(b, ops::Sub(sum, a));
+}
+
+// The same for any a and b (Knuth's TwoSum).
+template <class A, class V>
+HWY_INLINE V Lost(const A& a, const V& b, const V& sum) {
+  const V b_part = ops::Sub(sum, a);
+  return ops::Add(ops::Sub(a, ops::Sub(sum, b_part)), ops::Sub(b, b_part));
+}
+
+// What the rounded quotient q leaves of numerator / denominator: numerator - q * denominator, exactly. Zero on tiers
+// without FMA, which would not get it exactly: there the rounding of q remains in the result.
+template <class N, class V>
+HWY_INLINE V DivisionRest(N numerator, V q, V denominator) {
+#if HWY_NATIVE_FMA
+  return ops::NegMulAdd(q, denominator, numerator);
+#else
+  (void)numerator;
+  (void)denominator;
+  return ops::Sub(q, q);
+#endif
+}
+
+// Whether lanes are no wider than the result, so that each rounding shows in it; double lanes have bits to spare for a
+// float.
+template <typename Precision, class D>
+inline constexpr bool kTight = sizeof(hn::TFromD<D>) == sizeof(Precision);
+
+// ---- Sigmoid and tanh ---------------------------------------------------------------------------------------------
+
+// 1 / (1 + e^-x). sigmoid(-inf) = +0. Beyond 88 or so the result is 1 or e^x.
+// e^-x and 1 + e^-x are carried in two parts, and the quotient q = 1 / (1 + e^-x) is corrected by q times what it
+// leaves of 1.
 struct Sigmoid {
   template <typename Precision, class D, class V = hn::Vec<D>>
   static HWY_INLINE V At(D d, V x) {
-    const V one = hn::Set(d, 1);
-    const V e = Exp::At<Precision>(d, hn::Neg(hn::Abs(x)));
-    const V numerator = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), e, one);
-    return hn::Div(numerator, hn::Add(one, e));
+    const auto one = hn::Set(d, 1);
+    const auto inside = ops::Le(ops::Abs(x), hn::Set(d, ExpLimits<hn::TFromD<D>>::kNormal));
+    V head;
+    V tail;
+    const V power = PowerOfTwo(d, ReduceExp<Precision>(d, ops::Neg(x), head, tail));
+    const V s = ops::Add(head, tail);
+    const V p = ops::Add(s, one);
+    V y;
+    if constexpr (kTight<Precision, D>) {
+      const V e = ops::Mul(power, p);
+      const V sum = ops::Add(e, one);
+      const V low = ops::MulAdd(power, LostOfOrdered(one, s, p), Lost(one, e, sum));
+      const V q = ops::Div(one, sum);
+      const V rest = ops::NegMulAdd(q, low, DivisionRest(one, q, sum));
+      y = ops::MulAdd(q, rest, q);
+    } else {
+      y = ops::Div(one, ops::MulAdd(power, p, one));
+    }
+    if (HWY_LIKELY(ops::AllTrue(d, inside))) return y;
+    const auto positive = ops::Gt(x, hn::Zero(d));
+    return ops::IfThenElse(inside, y, ops::IfThenElse(positive, one, Exp::At<Precision>(d, x)));
   }
 };
 
-// -m / (2 + m) with m = e^(-2|x|) - 1 = 2^n s + (2^n - 1) and the sign of x. Where x is small n is 0 and m = s, which
-// keeps its relative accuracy. tanh(+-inf) = +-1.
-// Error: float at most 2.499 ULP (all inputs; at +-0x1.205368p+2) in the fma class, most of it the rounding of 2 + m;
-// 0.51 in the mul-add class; double at most 2.7 (seen in samples: 2.45).
+// -m / (2 + m) with m = e^(-2|x|) - 1 and the sign of x. tanh(+-inf) = +-1.
+// m and 2 + m are carried in two parts, and the quotient q is corrected by what it leaves of -m, divided by
+// 2 + m = 2 / (1 + tanh).
 struct Tanh {
   template <typename Precision, class D, class V = hn::Vec<D>>
   static HWY_INLINE V At(D d, V x) {
-    using F = FormatOf<D>;
-    const hn::RebindToUnsigned<D> du;
+    const auto one = hn::Set(d, 1);
+    const auto two = hn::Set(d, 2);
+    const auto half = hn::Set(d, 0.5);
     // From 20 on tanh is 1 in double too. NaN passes.
-    const V limit = hn::Set(d, 20);
-    const V magnitude = hn::Abs(x);
-    const V a = hn::IfThenElse(hn::Gt(magnitude, limit), limit, magnitude);
-    const auto reduced = ReduceExp<Precision>(d, hn::Mul(a, hn::Set(d, -2)));
-    const V power = hn::BitCast(d, hn::Add(hn::ShiftLeft<F::kMantissaBits>(reduced.exponent), hn::Set(du, F::kOne)));
-    const V m = hn::MulAdd(power, reduced.s, hn::Sub(power, hn::Set(d, 1)));
-    return hn::CopySign(hn::Div(m, hn::Add(m, hn::Set(d, 2))), x);
+    const auto limit = hn::Set(d, 20);
+    const V magnitude = ops::Abs(x);
+    const V a = ops::IfThenElse(ops::Gt(magnitude, limit), limit, magnitude);
+    V head;
+    V tail;
+    const V power = PowerOfTwo(d, ReduceExp<Precision>(d, ops::Mul(a, hn::Set(d, -2)), head, tail));
+    V y;
+    if constexpr (kTight<Precision, D>) {
+      // 1 + head, times 2^n, minus 1: what each sum loses is added to the tail. For small x the sums lose nothing and
+      // m has the relative accuracy of head + tail.
+      const V p = ops::Add(head, one);
+      const V minus = ops::MulSub(power, p, one);
+      const V minus_lost = ops::MulSub(power, p, ops::Add(minus, one));
+      const V rest_of_m = ops::MulAdd(power, ops::Add(LostOfOrdered(one, head, p), tail), minus_lost);
+      const V m = ops::Add(minus, rest_of_m);
+      const V m_low = LostOfOrdered(minus, rest_of_m, m);
+      const V sum = ops::Add(m, two);
+      const V low = ops::Add(LostOfOrdered(two, m, sum), m_low);
+      const V minus_m = ops::Neg(m);
+      const V q = ops::Div(minus_m, sum);
+      const V rest = ops::NegMulAdd(q, low, ops::Sub(DivisionRest(minus_m, q, sum), m_low));
+      y = ops::MulAdd(rest, ops::MulAdd(q, half, half), q);
+    } else {
+      const V m = ops::MulAdd(power, ops::Add(head, tail), ops::Sub(power, one));
+      y = ops::Div(ops::Neg(m), ops::Add(m, two));
+    }
+    return ops::CopySign(y, x);
   }
 };
 

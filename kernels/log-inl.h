@@ -18,6 +18,7 @@
 #endif
 
 #include "hwy/highway.h"
+#include "batch-inl.h"
 #include "math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -37,36 +38,29 @@ HWY_INLINE V LogP(D d, V z) {
   }
 }
 
-// k ln 2 + log(1 + f)
+// k ln 2 + log(1 + f) + low, where low is small beside the sum.
 template <typename Precision, class D, class V = hn::Vec<D>>
-HWY_INLINE V LogOfParts(D d, V k, V f) {
+HWY_INLINE V LogOfParts(D d, V k, V f, V low) {
   using F = FormatOf<D>;
-  const V s = hn::Div(f, hn::Add(f, hn::Set(d, 2)));
-  const V z = hn::Mul(s, s);
-  const V half_square = hn::Mul(hn::Mul(f, hn::Set(d, 0.5)), f);
-  const V tail = hn::MulAdd(s, hn::MulAdd(z, LogP<Precision>(d, z), half_square), hn::Mul(k, hn::Set(d, F::kLn2Low)));
-  return hn::MulAdd(k, hn::Set(d, F::kLn2High), hn::Sub(f, hn::Sub(half_square, tail)));
+  const V s = ops::Div(f, ops::Add(f, hn::Set(d, 2)));
+  const V z = ops::Mul(s, s);
+  const V half_square = ops::Mul(ops::Mul(f, hn::Set(d, 0.5)), f);
+  const V tail = ops::MulAdd(s, ops::MulAdd(z, LogP<Precision>(d, z), half_square), low);
+  return ops::MulAdd(k, hn::Set(d, F::kLn2High), ops::Sub(f, ops::Sub(half_square, tail)));
 }
 
-template <class V, class VU>
-struct LogParts {
-  VU biased_exponent;  // k + bias
-  V k;
-  V m;  // 1 + f
-};
-
-// Of a positive normal x.
-template <class D, class V = hn::Vec<D>>
-HWY_INLINE auto SplitForLog(D d, V x) {
+// x = 2^k m, of a positive normal x. Returns k plus the bias of the format.
+template <class D, class V>
+HWY_INLINE auto SplitForLog(D d, const V& x, V& k, V& m) {
   using F = FormatOf<D>;
   const hn::RebindToUnsigned<D> du;
   // The exponent changes at sqrt(1/2) instead of 1.
-  const auto moved = hn::Add(hn::BitCast(du, x), hn::Set(du, F::kOne - F::kSqrtHalf));
-  const auto exponent = hn::ShiftRight<F::kMantissaBits>(moved);
-  const auto mantissa = hn::And(moved, hn::Set(du, F::kMinNormal - 1));
-  const V m = hn::BitCast(d, hn::Add(mantissa, hn::Set(du, F::kSqrtHalf)));
-  const V k = hn::Sub(SmallInteger(d, exponent), hn::Set(d, static_cast<hn::TFromD<D>>(F::kOne >> F::kMantissaBits)));
-  return LogParts<V, decltype(exponent)>{exponent, k, m};
+  const auto moved = ops::Add(ops::BitCast(du, x), hn::Set(du, F::kOne - F::kSqrtHalf));
+  const auto exponent = ops::ShiftRight<F::kMantissaBits>(moved);
+  const auto mantissa = ops::And(moved, hn::Set(du, F::kMinNormal - 1));
+  m = ops::BitCast(d, ops::Add(mantissa, hn::Set(du, F::kSqrtHalf)));
+  k = ops::Sub(SmallInteger(d, exponent), hn::Set(d, static_cast<hn::TFromD<D>>(F::kOne >> F::kMantissaBits)));
+  return exponent;
 }
 
 // The natural logarithm. log(+-0) = -inf, log(x < 0) = NaN, log(+inf) = +inf.
@@ -76,24 +70,31 @@ struct Log {
   template <typename Precision, class D, class V = hn::Vec<D>>
   static HWY_INLINE V At(D d, V x) {
     using F = FormatOf<D>;
-    const hn::RebindToUnsigned<D> du;
-    const V infinity = FromBits(d, F::kInfinity);
-    const V min_normal = FromBits(d, F::kMinNormal);
-    const bool normal = hn::AllTrue(d, hn::And(hn::Ge(x, min_normal), hn::Lt(x, infinity)));
-    V positive = x;
-    V k_offset = hn::Zero(d);
-    if (HWY_UNLIKELY(!normal)) {
-      // A denormal number is the integer that its bits say times the smallest denormal.
-      const auto denormal = hn::Lt(x, min_normal);
-      positive = hn::IfThenElse(denormal, SmallInteger(d, hn::BitCast(du, x)), x);
-      k_offset = hn::IfThenElseZero(denormal, hn::Set(d, F::kMinExponent - F::kMantissaBits));
+    const auto infinity = FromBits(d, F::kInfinity);
+    const auto min_normal = FromBits(d, F::kMinNormal);
+    V k;
+    V m;
+    if (HWY_LIKELY(ops::AllTrue(d, ops::And(ops::Ge(x, min_normal), ops::Lt(x, infinity))))) {
+      SplitForLog(d, x, k, m);
+      return OfParts<Precision>(d, k, m);
     }
-    const auto parts = SplitForLog(d, positive);
-    V y = LogOfParts<Precision>(d, hn::Add(parts.k, k_offset), hn::Sub(parts.m, hn::Set(d, 1)));
-    if (HWY_LIKELY(normal)) return y;
-    y = hn::IfThenElse(hn::Eq(x, hn::Zero(d)), hn::Neg(infinity), y);
-    const V beyond = hn::IfThenElse(hn::Eq(x, infinity), x, FromBits(d, F::kNan));
-    return hn::IfThenElse(hn::And(hn::Ge(x, hn::Zero(d)), hn::Lt(x, infinity)), y, beyond);
+    // A denormal number is the integer that its bits say times the smallest denormal.
+    const hn::RebindToUnsigned<D> du;
+    const auto denormal = ops::Lt(x, min_normal);
+    const V integer = SmallInteger(d, ops::BitCast(du, x));
+    SplitForLog(d, ops::IfThenElse(denormal, integer, x), k, m);
+    const V scale = ops::IfThenElseZero(denormal, hn::Set(d, F::kMinExponent - F::kMantissaBits));
+    V y = OfParts<Precision>(d, ops::Add(k, scale), m);
+    y = ops::IfThenElse(ops::Eq(x, hn::Zero(d)), hn::Neg(infinity), y);
+    const V beyond = ops::IfThenElse(ops::Eq(x, infinity), x, FromBits(d, F::kNan));
+    return ops::IfThenElse(ops::And(ops::Ge(x, hn::Zero(d)), ops::Lt(x, infinity)), y, beyond);
+  }
+
+ private:
+  template <typename Precision, class D, class V>
+  static HWY_INLINE V OfParts(D d, V k, V m) {
+    const V low = ops::Mul(k, hn::Set(d, FormatOf<D>::kLn2Low));
+    return LogOfParts<Precision>(d, k, ops::Sub(m, hn::Set(d, 1)), low);
   }
 };
 
@@ -105,24 +106,31 @@ struct Log1p {
   static HWY_INLINE V At(D d, V x) {
     using F = FormatOf<D>;
     const hn::RebindToUnsigned<D> du;
-    const V one = hn::Set(d, 1);
-    const V infinity = FromBits(d, F::kInfinity);
-    // u + low = 1 + x exactly (Knuth's TwoSum).
-    const V u = hn::Add(one, x);
-    const V x_part = hn::Sub(u, one);
-    const V low = hn::Add(hn::Sub(one, hn::Sub(u, x_part)), hn::Sub(x, x_part));
-    const auto parts = SplitForLog(d, u);
-    // 1 + f = 2^-k (u + low). From 2^60 on low does not count, and 2^-k would soon not be normal.
-    const V power = hn::BitCast(d, hn::ShiftLeft<F::kMantissaBits>(
-                                       hn::Sub(hn::Set(du, 2 * (F::kOne >> F::kMantissaBits)), parts.biased_exponent)));
-    const V scaled_low = hn::IfThenElseZero(hn::Lt(u, hn::Set(d, 0x1p60)), hn::Mul(low, power));
-    V y = LogOfParts<Precision>(d, parts.k, hn::Add(hn::Sub(parts.m, one), scaled_low));
-    y = hn::CopySign(y, x);
-    const auto inside = hn::And(hn::Gt(x, hn::Neg(one)), hn::Lt(x, infinity));
-    if (HWY_LIKELY(hn::AllTrue(d, inside))) return y;
-    V beyond = hn::IfThenElse(hn::Eq(x, infinity), x, FromBits(d, F::kNan));
-    beyond = hn::IfThenElse(hn::Eq(x, hn::Neg(one)), hn::Neg(infinity), beyond);
-    return hn::IfThenElse(inside, y, beyond);
+    const auto one = hn::Set(d, 1);
+    const auto infinity = FromBits(d, F::kInfinity);
+    // u + lost = 1 + x exactly (Knuth's TwoSum).
+    const V u = ops::Add(one, x);
+    const V x_part = ops::Sub(u, one);
+    const V lost = ops::Add(ops::Sub(one, ops::Sub(u, x_part)), ops::Sub(x, x_part));
+    V k;
+    V m;
+    const auto exponent = SplitForLog(d, u, k, m);
+    // 1 + f + f_low = 2^-k (u + lost). From 2^60 on what is lost does not count, and 2^-k would soon not be normal.
+    const V power = ops::BitCast(
+        d, ops::ShiftLeft<F::kMantissaBits>(ops::Sub(hn::Set(du, 2 * (F::kOne >> F::kMantissaBits)), exponent)));
+    const V scaled = ops::IfThenElseZero(ops::Lt(u, hn::Set(d, 0x1p60)), ops::Mul(lost, power));
+    const V head = ops::Sub(m, one);
+    const V f = ops::Add(head, scaled);
+    const V f_low = ops::Sub(scaled, ops::Sub(f, head));
+    // The derivative of log(1 + f) is 1 / (1 + f), about 1 - f.
+    const V low = ops::MulAdd(k, hn::Set(d, F::kLn2Low), ops::NegMulAdd(f_low, f, f_low));
+    V y = LogOfParts<Precision>(d, k, f, low);
+    y = ops::CopySign(y, x);
+    const auto inside = ops::And(ops::Gt(x, hn::Neg(one)), ops::Lt(x, infinity));
+    if (HWY_LIKELY(ops::AllTrue(d, inside))) return y;
+    V beyond = ops::IfThenElse(ops::Eq(x, infinity), x, FromBits(d, F::kNan));
+    beyond = ops::IfThenElse(ops::Eq(x, hn::Neg(one)), hn::Neg(infinity), beyond);
+    return ops::IfThenElse(inside, y, beyond);
   }
 };
 

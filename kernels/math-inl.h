@@ -16,6 +16,7 @@
 
 #include <cstdint>
 
+#include "batch-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -70,21 +71,21 @@ HWY_INLINE hn::Vec<D> FromBits(D d, Bits bits) {
 
 // The value of an integer below 2^mantissa_bits: put into the low bits of that power of two, which is then taken off.
 template <class D, class VU>
-HWY_INLINE hn::Vec<D> SmallInteger(D d, VU integer) {
+HWY_INLINE auto SmallInteger(D d, VU integer) {
   using F = FormatOf<D>;
   const auto power =
       hn::Set(hn::RebindToUnsigned<D>(), F::kOne + (typename F::Bits{F::kMantissaBits} << F::kMantissaBits));
-  return hn::Sub(hn::BitCast(d, hn::Or(integer, power)), hn::BitCast(d, power));
+  return ops::Sub(ops::BitCast(d, ops::Or(integer, power)), hn::BitCast(d, power));
 }
 
 // c0 + c1 x + c2 x^2 + ..., by Horner's rule.
-template <class D, class V = hn::Vec<D>, typename... C>
-HWY_INLINE V Polynomial(D d, V x, double c0, C... c) {
-  const V constant = hn::Set(d, static_cast<hn::TFromD<D>>(c0));
+template <class D, class V, typename... C>
+HWY_INLINE auto Polynomial(D d, V x, double c0, C... c) {
+  const auto constant = hn::Set(d, static_cast<hn::TFromD<D>>(c0));
   if constexpr (sizeof...(C) == 0) {
     return constant;
   } else {
-    return hn::MulAdd(Polynomial(d, x, c...), x, constant);
+    return ops::MulAdd(Polynomial(d, x, c...), x, constant);
   }
 }
 

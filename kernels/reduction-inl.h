@@ -159,9 +159,9 @@ T RunSum(const T* x, std::size_t n) {
 template <typename T>
 struct ExpMinus {
   T max;
-  template <class D, class V = hn::Vec<D>>
-  HWY_INLINE V operator()(D d, V x) const {
-    return Function<Exp>()(d, hn::Sub(x, hn::Set(d, max)));
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, const V& x) const {
+    return Function<Exp>()(d, ops::Sub(x, hn::Set(d, max)));
   }
 };
 
@@ -177,7 +177,7 @@ struct Scale {
 // y_i = e^(x_i - max) * (1 / sum)
 template <typename T>
 void RunSoftmax(const T* x, T* y, std::size_t n) {
-  Map(FunctionTag<T>(), ExpMinus<T>{Max(x, n)}, y, n, x);
+  MapFormula(FunctionTag<T>(), ExpMinus<T>{Max(x, n)}, y, n, x);
   Map(hn::ScalableTag<T>(), Scale<T>{1 / RunSum(y, n)}, y, n, y);
 }
 
@@ -202,7 +202,7 @@ void RunLogSoftmax(const T* x, T* y, std::size_t n) {
   VirtualLanes<T, AddStep> lanes;
   for (std::size_t i = 0; i < n; i += kBlock) {
     const std::size_t count = HWY_MIN(kBlock, n - i);
-    Map(FunctionTag<T>(), ExpMinus<T>{max}, e, count, x + i);
+    MapFormula(FunctionTag<T>(), ExpMinus<T>{max}, e, count, x + i);
     lanes.Take(count, e);
   }
   const FunctionTag<T> d;

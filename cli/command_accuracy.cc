@@ -29,6 +29,9 @@ std::uint64_t Hash(const void* bytes, std::size_t size) { return XXH3_128bits(by
 
 std::string Hex(std::uint64_t hash) { return fmt::format("{:016x}", hash); }
 
+// In a certificate, where 4096 of them stand.
+std::string ShortHex(std::uint64_t hash) { return fmt::format("{:08x}", hash & 0xFFFFFFFF); }
+
 std::string HashOfAll(const std::vector<std::uint64_t>& hashes) {
   return Hex(Hash(hashes.data(), hashes.size() * sizeof(std::uint64_t)));
 }
@@ -36,7 +39,7 @@ std::string HashOfAll(const std::vector<std::uint64_t>& hashes) {
 struct Settings {
   std::string function;
   bool full = false;
-  bool hashes = false;
+  bool certificate = false;
 };
 
 // The tiers to measure: the one that --isa leaves for the function, or all that run here.
@@ -109,25 +112,46 @@ Result<std::vector<Row>> Measure(Function function, std::vector<Context>& contex
   return rows;
 }
 
-Json ToJson(const Row& row, bool with_hashes) {
+Json ToJson(const Row& row) {
   const Accuracy& a = row.accuracy;
-  Json document{{"function", Name(row.function)},
-                {"type", "f32"},
-                {"tier", Name(row.tier)},
-                {"class", Name(ClassOf(row.tier))},
-                {"max_ulp", std::isfinite(a.max_ulp) ? Json(a.max_ulp) : Json()},
-                {"bound", row.bound},
-                {"worst_input", fmt::format("{:#010x}", a.worst_input)},
-                {"not_nearest", a.not_nearest},
-                {"not_monotonic", a.not_monotonic},
-                {"out_of_range", a.out_of_range},
-                {"hash", HashOfAll(a.hashes)},
-                {"ok", row.trouble.empty()}};
-  if (with_hashes) {
-    Json& hashes = document["hashes"] = Json::array();
-    for (std::uint64_t hash : a.hashes) hashes.push_back(Hex(hash));
+  return Json{{"function", Name(row.function)},
+              {"type", "f32"},
+              {"tier", Name(row.tier)},
+              {"class", Name(ClassOf(row.tier))},
+              {"max_ulp", std::isfinite(a.max_ulp) ? Json(a.max_ulp) : Json()},
+              {"bound", row.bound},
+              {"worst_input", fmt::format("{:#010x}", a.worst_input)},
+              {"not_nearest", a.not_nearest},
+              {"not_monotonic", a.not_monotonic},
+              {"out_of_range", a.out_of_range},
+              {"hash", HashOfAll(a.hashes)},
+              {"ok", row.trouble.empty()}};
+}
+
+// What a full sweep found of one function, once per class, with a hash of each chunk that anyone can compute again.
+Json Certificate(const std::vector<Row>& rows) {
+  Json classes = Json::array();
+  for (const Row& row : rows) {
+    const std::string_view name = Name(ClassOf(row.tier));
+    if (std::any_of(classes.begin(), classes.end(), [name](const Json& c) { return c["class"] == name; })) continue;
+    constexpr std::size_t kPerLine = 64;
+    std::vector<std::string> lines(row.accuracy.hashes.size() / kPerLine);
+    for (std::size_t i = 0; i < row.accuracy.hashes.size(); ++i) {
+      lines[i / kPerLine] += ShortHex(row.accuracy.hashes[i]);
+    }
+    const Json found = ToJson(row);
+    Json entry{{"class", name}};
+    for (const char* key : {"max_ulp", "worst_input", "not_nearest", "not_monotonic", "out_of_range"}) {
+      entry[key] = found[key];
+    }
+    entry["chunks"] = std::move(lines);
+    classes.push_back(std::move(entry));
   }
-  return document;
+  return Json{{"function", Name(rows[0].function)},
+              {"type", "f32"},
+              {"inputs", "2^32 bit patterns in ascending order, in 4096 chunks"},
+              {"hash", "the low 32 bits of XXH3-128 of a chunk's results, little-endian, every NaN as 0x7fc00000"},
+              {"classes", std::move(classes)}};
 }
 
 std::string Table(const std::vector<Row>& rows) {
@@ -168,15 +192,17 @@ ExitCode Run(const Settings& settings, const IsaOption& isa, const ThreadsOption
     if (!measured.ok()) return Fail(measured.status());
     std::move(measured->begin(), measured->end(), std::back_inserter(rows));
   }
-  if (json) {
+  const bool ok = std::all_of(rows.begin(), rows.end(), [](const Row& row) { return row.trouble.empty(); });
+  if (settings.certificate && ok) {
+    PrintJson(Certificate(rows));
+  } else if (json) {
     Json results = Json::array();
-    for (const Row& row : rows) results.push_back(ToJson(row, settings.hashes));
+    for (const Row& row : rows) results.push_back(ToJson(row));
     PrintJson(Json{{"inputs", settings.full ? "all" : "sample"}, {"results", std::move(results)}});
   } else {
     Print(Table(rows));
     Print(settings.full ? "\nAll 2^32 inputs.\n" : "\nA sample of 5 million inputs; --full takes all 2^32.\n");
   }
-  const bool ok = std::all_of(rows.begin(), rows.end(), [](const Row& row) { return row.trouble.empty(); });
   return ok ? kOk : kCheckFailed;
 }
 
@@ -185,10 +211,14 @@ ExitCode Run(const Settings& settings, const IsaOption& isa, const ThreadsOption
 Command AddAccuracy(CLI::App& program) {
   CLI::App* command = program.add_subcommand("accuracy", "Measure the errors of exp, log, sigmoid ... on every tier");
   auto settings = std::make_shared<Settings>();
-  command->add_option("function", settings->function, "exp, log, log1p, sigmoid, tanh or relu (default: all)");
+  CLI::Option* function =
+      command->add_option("function", settings->function, "exp, log, log1p, sigmoid, tanh or relu (default: all)");
   command->add_flag("--full", settings->full, "All 2^32 inputs (about a minute a function) instead of a sample");
-  command->add_flag("--hashes", settings->hashes,
-                    "With --json: a hash of each block of results, 2^20 inputs if --full");
+  command
+      ->add_flag("--certificate", settings->certificate,
+                 "With --full: print the function's certificate, a JSON document with a hash of each 2^20 results")
+      ->needs(function)
+      ->needs("--full");
   const IsaOption isa(*command);
   const ThreadsOption threads(*command);
   const JsonOption json(*command);

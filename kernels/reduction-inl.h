@@ -60,14 +60,6 @@ class VirtualLanes {
     return TreeSum<kVirtualLanes>(lanes);
   }
 
-  HWY_INLINE T Max() const {
-    HWY_ALIGN T lanes[kVirtualLanes];
-    Store(lanes, Vectors());
-    T max = lanes[0];
-    for (std::size_t i = 1; i < kVirtualLanes; ++i) max = lanes[i] > max ? lanes[i] : max;
-    return max;
-  }
-
  private:
   template <std::size_t... kVec>
   HWY_INLINE void Initialise(std::index_sequence<kVec...>) {
@@ -124,23 +116,34 @@ struct DotStep : AddStep {
   }
 };
 
-// The largest element that is not NaN, -inf if there is none. No max instruction: they treat NaN differently.
-struct MaxStep {
-  template <class D>
-  static HWY_INLINE hn::Vec<D> Neutral(D d) {
-    return hn::Neg(FromBits(d, FormatOf<D>::kInfinity));
-  }
-  template <class V>
-  static HWY_INLINE V Next(V lane, V x) {
-    return hn::IfThenElse(hn::Gt(x, lane), x, lane);
-  }
-};
+// x if it is larger, else m, which is never NaN. No max instruction: they treat NaN differently.
+template <class V>
+HWY_INLINE V Larger(V x, V m) {
+  return hn::IfThenElse(hn::Gt(x, m), x, m);
+}
 
+// The largest element that is not NaN, -inf if there is none. The order of comparisons changes no more than the sign of
+// a zero, so there is no need for virtual lanes; several vectors, since a comparison and a choice take 4 to 7 cycles.
 template <typename T>
 HWY_INLINE T Max(const T* x, std::size_t n) {
-  VirtualLanes<T, MaxStep> lanes;
-  lanes.Take(n, x);
-  return lanes.Max();
+  const hn::ScalableTag<T> d;
+  using V = hn::Vec<decltype(d)>;
+  const std::size_t lanes = hn::Lanes(d);
+  const V lowest = hn::Neg(FromBits(d, Format<T>::kInfinity));
+  V m0 = lowest;
+  V m1 = lowest;
+  V m2 = lowest;
+  V m3 = lowest;
+  std::size_t i = 0;
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+    m0 = Larger(hn::LoadU(d, x + i), m0);
+    m1 = Larger(hn::LoadU(d, x + i + lanes), m1);
+    m2 = Larger(hn::LoadU(d, x + i + 2 * lanes), m2);
+    m3 = Larger(hn::LoadU(d, x + i + 3 * lanes), m3);
+  }
+  for (; i + lanes <= n; i += lanes) m0 = Larger(hn::LoadU(d, x + i), m0);
+  if (i < n) m1 = Larger(hn::IfThenElse(hn::FirstN(d, n - i), LoadFirst(d, x + i, n - i), lowest), m1);
+  return hn::GetLane(hn::MaxOfLanes(d, Larger(Larger(m0, m1), Larger(m2, m3))));
 }
 
 // The body of a SumKernel.
@@ -174,11 +177,21 @@ struct Scale {
   }
 };
 
+// The number of elements whose exponentials are computed before they are added: few, so that a core overlaps the
+// additions, one chain for each virtual lane, with the next exponentials.
+inline constexpr std::size_t kSoftmaxBlock = 4 * kVirtualLanes;
+
 // y_i = e^(x_i - max) * (1 / sum)
 template <typename T>
 void RunSoftmax(const T* x, T* y, std::size_t n) {
-  MapFormula(FunctionTag<T>(), ExpMinus<T>{Max(x, n)}, y, n, x);
-  Map(hn::ScalableTag<T>(), Scale<T>{1 / RunSum(y, n)}, y, n, y);
+  const ExpMinus<T> exp_minus{Max(x, n)};
+  VirtualLanes<T, AddStep> lanes;
+  for (std::size_t i = 0; i < n; i += kSoftmaxBlock) {
+    const std::size_t count = HWY_MIN(kSoftmaxBlock, n - i);
+    MapFormula(FunctionTag<T>(), exp_minus, y + i, count, x + i);
+    lanes.Take(count, y + i);
+  }
+  Map(hn::ScalableTag<T>(), Scale<T>{1 / lanes.Sum()}, y, n, y);
 }
 
 // (x - max) - log_sum
@@ -195,13 +208,11 @@ struct MinusBoth {
 // y_i = (x_i - max) - log(sum of e^(x_j - max)), the sum being softmax's.
 template <typename T>
 void RunLogSoftmax(const T* x, T* y, std::size_t n) {
-  constexpr std::size_t kBlock =
-      16 * kVirtualLanes;  // of exponentials, which fit L1; y may be x, so it cannot hold them
-  HWY_ALIGN T e[kBlock];
+  HWY_ALIGN T e[kSoftmaxBlock];  // y may be x, so it cannot hold them
   const T max = Max(x, n);
   VirtualLanes<T, AddStep> lanes;
-  for (std::size_t i = 0; i < n; i += kBlock) {
-    const std::size_t count = HWY_MIN(kBlock, n - i);
+  for (std::size_t i = 0; i < n; i += kSoftmaxBlock) {
+    const std::size_t count = HWY_MIN(kSoftmaxBlock, n - i);
     MapFormula(FunctionTag<T>(), ExpMinus<T>{max}, e, count, x + i);
     lanes.Take(count, e);
   }

@@ -5,7 +5,7 @@
 // compare and select. No estimate, no scaling instruction, no min or max, no conversion to an integer.
 //
 // Polynomials are minimax in the sense of fpminimax (Sollya 8.0: relative error of the whole function, coefficients
-// rounded to the format of the lanes); each states the function, the interval and the error that Sollya proved.
+// rounded to the format of the lanes), made by coefficients.sollya; each states the function and its error.
 
 #if defined(LANEWISE_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LANEWISE_MATH_INL_H_

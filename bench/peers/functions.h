@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Other libraries' elementwise functions, as arrays to arrays. Each file of peers has one function that lists what it
+// offers; those compiled for the building machine's instruction sets see nothing of Lanewise but this header.
+
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace lanewise::peers {
+
+struct FunctionPeer {
+  std::string library;   // "SLEEF u10"
+  std::string function;  // "exp"
+  std::function<void(const float* x, float* y, std::size_t n)> run;
+};
+
+// SLEEF, glibc's libmvec, Highway's contrib/math, Eigen: whichever were found.
+std::vector<FunctionPeer> NativeFunctions();
+
+// oneDNN's eltwise primitives; none if oneDNN was not found.
+std::vector<FunctionPeer> OneDnnFunctions();
+
+}  // namespace lanewise::peers

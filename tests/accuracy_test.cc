@@ -185,10 +185,12 @@ TEST_CASE("every tier gives the results that its certificates attest") {
       CHECK(entry->at("max_ulp").template get<double>() <= MaxUlp<float>(function, ClassOf(tier)));
       CHECK(entry->at("out_of_range") == 0);
       std::vector<std::uint32_t> chunks;
+      chunks.reserve(10);
       for (std::uint32_t chunk = 0x3F; chunk < kChunks; chunk += 512) chunks.push_back(chunk);
       chunks.push_back(0x42B);  // exp overflows
       chunks.push_back(0xC2A);  // exp becomes denormal
       std::vector<SweepBlock> blocks;
+      blocks.reserve(chunks.size());
       for (std::uint32_t chunk : chunks) blocks.push_back(Chunk(chunk));
       const Accuracy found = SweepOne(function, KernelCandidate(function, tier), blocks, pool);
       for (std::size_t i = 0; i < chunks.size(); ++i) {

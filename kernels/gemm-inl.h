@@ -25,33 +25,48 @@ namespace lanewise::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 using kernels::GemmKernel;
 using kernels::GemmTiles;
+using kernels::kMaxFewRows;
 using kernels::kMaxMr;
 using kernels::TileArgs;
+using kernels::TileFunction;
 
 // Rows and vectors per row of the tiles. Each FMA takes 4 cycles and two start per cycle (x86 servers since Haswell,
 // most NEON cores likewise), so a tile needs at least 8 accumulators; more rows reuse each load of B more often. The
 // limit is the register file: accumulators + the row of B + one broadcast of A (+ one product without FMA).
+//
+// Few rows: kWide1[m - 1] panels side by side make at least 8 accumulators of m rows and one chain, likewise kWide4 for
+// four chains; kLong1[m - 1] and kLong4 chunks of K side by side do where there are no more panels. 1: not needed.
 struct TileShape {
 #if HWY_TARGET == HWY_AVX3
   static constexpr int kRows1 = 14, kVecs1 = 2;  // 28 + 2 + 1 of 32 registers
   static constexpr int kRows4 = 6;               // 4 chains x 6 = 24
   static constexpr int kAccumulators16 = 8;
+  static constexpr int kWide1[] = {4, 4, 2, 2, 2, 2}, kWide4[] = {1, 1, 1, 1, 1, 1};
+  static constexpr int kLong1[] = {4, 4, 2, 1, 1, 1}, kLong4[] = {2, 1, 1, 1, 1, 1};
 #elif HWY_TARGET == HWY_AVX2
   static constexpr int kRows1 = 6, kVecs1 = 2;  // 12 + 2 + 1 of 16
   static constexpr int kRows4 = 3;              // 4 x 3 = 12
   static constexpr int kAccumulators16 = 8;
+  static constexpr int kWide1[] = {4, 2, 1, 1, 1, 1}, kWide4[] = {2, 1, 1, 1, 1, 1};
+  static constexpr int kLong1[] = {4, 2, 1, 1, 1, 1}, kLong4[] = {2, 1, 1, 1, 1, 1};
 #elif HWY_TARGET == HWY_NEON
   static constexpr int kRows1 = 8, kVecs1 = 3;  // 24 + 3 + 1 of 32
   static constexpr int kRows4 = 6;
   static constexpr int kAccumulators16 = 16;
+  static constexpr int kWide1[] = {4, 2, 2, 1, 1, 1}, kWide4[] = {4, 2, 1, 1, 1, 1};
+  static constexpr int kLong1[] = {4, 2, 2, 1, 1, 1}, kLong4[] = {2, 1, 1, 1, 1, 1};
 #elif HWY_TARGET == HWY_SSE4
   static constexpr int kRows1 = 4, kVecs1 = 2;  // 8 + 2 + 1 + 1 of 16; a third vector would leave no spare product
   static constexpr int kRows4 = 2;
   static constexpr int kAccumulators16 = 8;
+  static constexpr int kWide1[] = {4, 2, 1, 1, 1, 1}, kWide4[] = {2, 1, 1, 1, 1, 1};
+  static constexpr int kLong1[] = {4, 2, 1, 1, 1, 1}, kLong4[] = {2, 1, 1, 1, 1, 1};
 #elif HWY_TARGET == HWY_SCALAR
   static constexpr int kRows1 = 2, kVecs1 = 4;  // 8 scalars, as sse4
   static constexpr int kRows4 = 2;
   static constexpr int kAccumulators16 = 16;
+  static constexpr int kWide1[] = {1, 1, 1, 1, 1, 1}, kWide4[] = {1, 1, 1, 1, 1, 1};
+  static constexpr int kLong1[] = {2, 1, 1, 1, 1, 1}, kLong4[] = {2, 1, 1, 1, 1, 1};
 #else
 #error "Give this target a tile shape"
 #endif
@@ -71,19 +86,62 @@ HWY_INLINE void FmaRow(V a, const V* b, V* acc, std::index_sequence<kVec...>) {
   ((acc[kVec] = hn::MulAdd(a, b[kVec], acc[kVec])), ...);
 }
 
-template <class D, typename T, std::size_t... kVec>
-HWY_INLINE void LoadPanelRow(D d, const T* p, hn::Vec<D>* b, std::index_sequence<kVec...>) {
-  ((b[kVec] = hn::Load(d, p + kVec * HWY_LANES(T))), ...);
+// The vectors of one row of B, kVecs of each panel.
+template <int kVecs, class D, typename T, std::size_t... kVec>
+HWY_INLINE void LoadRowOfB(D d, const T* p, std::ptrdiff_t panel_stride, hn::Vec<D>* b, std::index_sequence<kVec...>) {
+  ((b[kVec] = hn::LoadU(d, p + static_cast<std::ptrdiff_t>(kVec / kVecs) * panel_stride + kVec % kVecs * HWY_LANES(T))),
+   ...);
 }
 
-// acc += a(:, k) * b(k, :), one step of k.
-template <int kVecs, class D, typename T, std::size_t... kRow>
-HWY_INLINE void Step(D d, const T* a, std::ptrdiff_t a_row_stride, const T* b_row, hn::Vec<D>* acc,
-                     std::index_sequence<kRow...>) {
-  constexpr std::make_index_sequence<kVecs> kAllVecs;
-  hn::Vec<D> b[kVecs];
-  LoadPanelRow(d, b_row, b, kAllVecs);
-  (FmaRow(hn::Set(d, a[static_cast<std::ptrdiff_t>(kRow) * a_row_stride]), b, acc + kRow * kVecs, kAllVecs), ...);
+// acc += a(:, k) * b(k, :), one step of k, over kPanels panels of kVecs vectors.
+template <int kVecs, int kPanels, class D, typename T, std::size_t... kRow>
+HWY_INLINE void Step(D d, const T* a, std::ptrdiff_t a_row_stride, const T* b_row, std::ptrdiff_t b_panel_stride,
+                     hn::Vec<D>* acc, std::index_sequence<kRow...>) {
+  constexpr std::make_index_sequence<kVecs * kPanels> kAllVecs;
+  hn::Vec<D> b[kVecs * kPanels];
+  LoadRowOfB<kVecs>(d, b_row, b_panel_stride, b, kAllVecs);
+  (FmaRow(hn::Set(d, a[static_cast<std::ptrdiff_t>(kRow) * a_row_stride]), b, acc + kRow * kVecs * kPanels, kAllVecs),
+   ...);
+}
+
+// Where the next step of k is.
+template <typename T>
+struct Position {
+  const T* a;
+  const T* b;
+};
+
+// `k` steps of k from `at`, step t into chain t mod kChains. `acc` has kCount accumulators per chain.
+template <int kChains, int kRows, int kVecs, int kPanels, class D, typename T>
+HWY_INLINE void Steps(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t k, hn::Vec<D>* acc) {
+  constexpr int kCount = kRows * kVecs * kPanels;
+  constexpr std::make_index_sequence<kRows> kAllRows;
+  const std::ptrdiff_t a_row = t.a_row_stride;
+  const std::ptrdiff_t a_k = t.a_k_stride;
+  const std::ptrdiff_t b_k = t.b_k_stride;
+  const std::ptrdiff_t b_panel = t.b_panel_stride;
+  const T* a = at.a;
+  const T* b = at.b;
+  if constexpr (kChains == 1) {
+    for (; k != 0; --k) {
+      Step<kVecs, kPanels>(d, a, a_row, b, b_panel, acc, kAllRows);
+      a += a_k;
+      b += b_k;
+    }
+  } else {
+    static_assert(kChains == 4);
+    for (; k >= 4; k -= 4) {
+      Step<kVecs, kPanels>(d, a, a_row, b, b_panel, acc, kAllRows);
+      Step<kVecs, kPanels>(d, a + a_k, a_row, b + b_k, b_panel, acc + kCount, kAllRows);
+      Step<kVecs, kPanels>(d, a + 2 * a_k, a_row, b + 2 * b_k, b_panel, acc + 2 * kCount, kAllRows);
+      Step<kVecs, kPanels>(d, a + 3 * a_k, a_row, b + 3 * b_k, b_panel, acc + 3 * kCount, kAllRows);
+      a += 4 * a_k;
+      b += 4 * b_k;
+    }
+    if (k > 0) Step<kVecs, kPanels>(d, a, a_row, b, b_panel, acc, kAllRows);
+    if (k > 1) Step<kVecs, kPanels>(d, a + a_k, a_row, b + b_k, b_panel, acc + kCount, kAllRows);
+    if (k > 2) Step<kVecs, kPanels>(d, a + 2 * a_k, a_row, b + 2 * b_k, b_panel, acc + 2 * kCount, kAllRows);
+  }
 }
 
 // Loads or stores vector `vec` of a row of n columns; `kFull` promises that all columns are there.
@@ -138,9 +196,7 @@ HWY_INLINE void Finish(D d, const TileArgs<T>& t, const hn::Vec<D>* acc, std::si
 
 template <int kVecs, class D, typename T, std::size_t... kI>
 HWY_INLINE void StartAll(D d, const TileArgs<T>& t, hn::Vec<D>* acc, std::index_sequence<kI...>) {
-  if (!t.first) {
-    ((acc[kI] = hn::Zero(d)), ...);
-  } else if (t.n == static_cast<std::int32_t>(kVecs * HWY_LANES(T))) {
+  if (t.n == static_cast<std::int32_t>(kVecs * HWY_LANES(T))) {
     ((acc[kI] = Start<true>(d, t, kI / kVecs, kI % kVecs)), ...);
   } else {
     ((acc[kI] = Start<false>(d, t, kI / kVecs, kI % kVecs)), ...);
@@ -161,44 +217,118 @@ HWY_INLINE void ZeroAll(V zero, V* acc, std::index_sequence<kI...>) {
   ((acc[kI] = zero), ...);
 }
 
-// A tile of kRows x (kVecs * lanes) with kChains FMA chains per output.
-template <typename T, int kRows, int kVecs, int kChains>
+// A tile of kRows x (kPanels * kVecs * lanes) with kChains FMA chains per output.
+template <typename T, int kRows, int kVecs, int kPanels, int kChains>
 void ColumnTile(const TileArgs<T>& t) {
   const hn::ScalableTag<T> d;
-  constexpr int kCount = kRows * kVecs;  // accumulators per chain
-  constexpr int kNr = kVecs * static_cast<int>(HWY_LANES(T));
-  constexpr std::make_index_sequence<kRows> kAllRows;
+  constexpr int kCount = kRows * kVecs * kPanels;  // accumulators per chain
   constexpr std::make_index_sequence<kCount> kAllOutputs;
-
   hn::Vec<hn::ScalableTag<T>> acc[kChains * kCount];
   ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kChains * kCount>());
-  StartAll<kVecs>(d, t, acc, kAllOutputs);
+  if (t.first) StartAll<kVecs * kPanels>(d, t, acc, kAllOutputs);
+  Steps<kChains, kRows, kVecs, kPanels>(d, t, {t.a, t.b}, t.k, acc);
+  FinishAll<kChains, kCount, kVecs * kPanels>(d, t, acc, kAllOutputs);
+}
 
-  const T* a = t.a;
-  const T* b = t.b;
-  const std::ptrdiff_t row_stride = t.a_row_stride;
-  const std::ptrdiff_t k_stride = t.a_k_stride;
-  std::int32_t k = t.k;
-  if constexpr (kChains == 1) {
-    for (; k != 0; --k) {
-      Step<kVecs>(d, a, row_stride, b, acc, kAllRows);
-      a += k_stride;
-      b += kNr;
+// ---- Tiles of few rows and all of K ------------------------------------------------------------------------------
+// One panel of few rows has too few accumulators. Chunks of K are independent until their sums are added, so kStreams
+// of them run side by side; the additions stay in order.
+
+// One step of k in each stream, kQ steps apart.
+template <int kVecs, int kStreamAccumulators, class D, typename T, std::size_t... kRow, std::size_t... kStream>
+HWY_INLINE void StepStreams(D d, const TileArgs<T>& t, const T* a, const T* b, hn::Vec<D>* acc,
+                            std::index_sequence<kRow...> rows, std::index_sequence<kStream...>) {
+  (Step<kVecs, 1>(d, a + static_cast<std::ptrdiff_t>(kStream) * kernels::kQ * t.a_k_stride, t.a_row_stride,
+                  b + static_cast<std::ptrdiff_t>(kStream) * kernels::kQ * t.b_k_stride, 0,
+                  acc + kStream * kStreamAccumulators, rows),
+   ...);
+}
+
+// Adds the sums of one chunk to s, or makes them s.
+template <int kChains, int kCount, class V, std::size_t... kI>
+HWY_INLINE void AddChunk(bool first, const V* acc, V* s, std::index_sequence<kI...>) {
+  ((s[kI] = first ? SumChains<kChains, kCount>(acc + kI) : hn::Add(s[kI], SumChains<kChains, kCount>(acc + kI))), ...);
+}
+template <int kChains, int kCount, class V, std::size_t... kStream>
+HWY_INLINE void AddChunks(bool first, const V* acc, V* s, std::index_sequence<kStream...>) {
+  (AddChunk<kChains, kCount>(first && kStream == 0, acc + kStream * kChains * kCount, s,
+                             std::make_index_sequence<kCount>()),
+   ...);
+}
+
+template <bool kFull, int kVecs, class D, typename T, std::size_t... kI>
+HWY_INLINE void StoreAll(D d, const TileArgs<T>& t, const hn::Vec<D>* s, std::index_sequence<kI...>) {
+  (StoreColumns<kFull>(d, s[kI], t.c + static_cast<std::ptrdiff_t>(kI / kVecs) * t.c_row_stride, kI % kVecs,
+                       static_cast<std::size_t>(t.n)),
+   ...);
+}
+
+// Adds the next kStreams whole chunks to s, side by side, and moves `at` behind them.
+template <typename T, int kRows, int kVecs, int kStreams, int kChains, class D, class V = hn::Vec<D>>
+HWY_INLINE void Chunks(D d, const TileArgs<T>& t, bool first, Position<T>& at, V* s) {
+  constexpr int kCount = kRows * kVecs;
+  constexpr std::make_index_sequence<kStreams> kAllStreams;
+  constexpr std::make_index_sequence<kRows> kAllRows;
+  V acc[kStreams * kChains * kCount];
+  ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kStreams * kChains * kCount>());
+  if (first) StartAll<kVecs>(d, t, acc, std::make_index_sequence<kCount>());
+  for (int step = 0; step < kernels::kQ; step += kChains) {
+    StepStreams<kVecs, kChains * kCount>(d, t, at.a, at.b, acc, kAllRows, kAllStreams);
+    if constexpr (kChains == 4) {
+      for (int chain = 1; chain < 4; ++chain) {
+        StepStreams<kVecs, kChains * kCount>(d, t, at.a + chain * t.a_k_stride, at.b + chain * t.b_k_stride,
+                                             acc + chain * kCount, kAllRows, kAllStreams);
+      }
     }
-  } else {
-    for (; k >= 4; k -= 4) {
-      Step<kVecs>(d, a, row_stride, b, acc, kAllRows);
-      Step<kVecs>(d, a + k_stride, row_stride, b + kNr, acc + kCount, kAllRows);
-      Step<kVecs>(d, a + 2 * k_stride, row_stride, b + 2 * kNr, acc + 2 * kCount, kAllRows);
-      Step<kVecs>(d, a + 3 * k_stride, row_stride, b + 3 * kNr, acc + 3 * kCount, kAllRows);
-      a += 4 * k_stride;
-      b += 4 * kNr;
-    }
-    if (k > 0) Step<kVecs>(d, a, row_stride, b, acc, kAllRows);
-    if (k > 1) Step<kVecs>(d, a + k_stride, row_stride, b + kNr, acc + kCount, kAllRows);
-    if (k > 2) Step<kVecs>(d, a + 2 * k_stride, row_stride, b + 2 * kNr, acc + 2 * kCount, kAllRows);
+    at.a += kChains * t.a_k_stride;
+    at.b += kChains * t.b_k_stride;
   }
-  FinishAll<kChains, kCount, kVecs>(d, t, acc, kAllOutputs);
+  AddChunks<kChains, kCount>(first, acc, s, kAllStreams);
+  at.a += (kStreams - 1) * kernels::kQ * t.a_k_stride;
+  at.b += (kStreams - 1) * kernels::kQ * t.b_k_stride;
+}
+
+// A tile of kRows x (kVecs * lanes) over all of K, up to kStreams chunks side by side.
+template <typename T, int kRows, int kVecs, int kStreams, int kChains>
+void LongTile(const TileArgs<T>& t) {
+  const hn::ScalableTag<T> d;
+  using V = hn::Vec<hn::ScalableTag<T>>;
+  constexpr int kCount = kRows * kVecs;
+  constexpr std::ptrdiff_t kQ = kernels::kQ;
+  constexpr std::make_index_sequence<kCount> kAllOutputs;
+
+  V s[kCount];
+  ZeroAll(hn::Zero(d), s, kAllOutputs);
+  Position<T> at{t.a, t.b};
+  std::ptrdiff_t k = t.k;
+  for (; k >= kStreams * kQ; k -= kStreams * kQ) Chunks<T, kRows, kVecs, kStreams, kChains>(d, t, k == t.k, at, s);
+  if constexpr (kStreams > 3) {
+    if (k >= 3 * kQ) {
+      Chunks<T, kRows, kVecs, 3, kChains>(d, t, k == t.k, at, s);
+      k -= 3 * kQ;
+    }
+  }
+  if constexpr (kStreams > 2) {
+    if (k >= 2 * kQ) {
+      Chunks<T, kRows, kVecs, 2, kChains>(d, t, k == t.k, at, s);
+      k -= 2 * kQ;
+    }
+  }
+  for (; k > 0; k -= HWY_MIN(k, kQ)) {
+    const std::ptrdiff_t chunk = HWY_MIN(k, kQ);
+    V acc[kChains * kCount];
+    ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kChains * kCount>());
+    if (k == t.k) StartAll<kVecs>(d, t, acc, kAllOutputs);
+    Steps<kChains, kRows, kVecs, 1>(d, t, at, chunk, acc);
+    AddChunk<kChains, kCount>(k == t.k, acc, s, kAllOutputs);
+    at.a += chunk * t.a_k_stride;
+    at.b += chunk * t.b_k_stride;
+  }
+  if (t.n == static_cast<std::int32_t>(kVecs * HWY_LANES(T))) {
+    StoreAll<true, kVecs>(d, t, s, kAllOutputs);
+  } else {
+    StoreAll<false, kVecs>(d, t, s, kAllOutputs);
+  }
 }
 
 // ---- The tile of one column (N = 1): the lanes run over the 16 chains -------------------------------------------
@@ -276,7 +406,7 @@ void OneColumnTile(const TileArgs<T>& t) {
 
   const T* a = t.a;
   const T* b = t.b;
-  std::int32_t k = t.k;
+  std::ptrdiff_t k = t.k;
   for (; k >= 16; k -= 16) {
     Step16<kVecs>(d, a, t.a_row_stride, b, acc, kAll);
     a += 16;
@@ -288,17 +418,53 @@ void OneColumnTile(const TileArgs<T>& t) {
 
 // ---- Rows of the table -----------------------------------------------------------------------------------------
 
-template <typename T, int kVecs, int kChains, std::size_t... kRow>
-constexpr GemmTiles<T> MakeColumnTiles(std::index_sequence<kRow...>) {
+// The last m for which a wide or a long tile exists.
+constexpr int FewRows(const int (&wide)[kMaxFewRows], const int (&long_k)[kMaxFewRows]) {
+  int rows = 0;
+  for (int m = 1; m <= kMaxFewRows; ++m) {
+    if (wide[m - 1] > 1 || long_k[m - 1] > 1) rows = m;
+  }
+  return rows;
+}
+
+template <typename T, int kRows, int kVecs, int kPanels, int kChains>
+constexpr TileFunction<T> WideOrNull() {
+  static_assert(kPanels <= kernels::kMaxWidePanels);
+  if constexpr (kPanels == 1) return nullptr;
+  return &ColumnTile<T, kRows, kVecs, kPanels, kChains>;
+}
+template <typename T, int kRows, int kVecs, int kStreams, int kChains>
+constexpr TileFunction<T> LongOrNull() {
+  if constexpr (kStreams == 1) return nullptr;
+  return &LongTile<T, kRows, kVecs, kStreams, kChains>;
+}
+
+template <typename T, int kVecs, int kChains, std::size_t... kRow, std::size_t... kFew>
+constexpr GemmTiles<T> MakeColumnTiles(std::index_sequence<kRow...>, std::index_sequence<kFew...>) {
   static_assert(sizeof...(kRow) <= kMaxMr);
-  return {
-      sizeof...(kRow), kVecs * static_cast<int>(HWY_LANES(T)), false, {&ColumnTile<T, kRow + 1, kVecs, kChains>...}};
+  constexpr const int(&kWide)[kMaxFewRows] = kChains == 1 ? TileShape::kWide1 : TileShape::kWide4;
+  constexpr const int(&kLong)[kMaxFewRows] = kChains == 1 ? TileShape::kLong1 : TileShape::kLong4;
+  return {.mr = sizeof...(kRow),
+          .nr = kVecs * static_cast<int>(HWY_LANES(T)),
+          .unit_k_stride = false,
+          .tile = {&ColumnTile<T, kRow + 1, kVecs, 1, kChains>...},
+          .few_rows = FewRows(kWide, kLong),
+          .wide_panels = {kWide[kFew]...},
+          .wide = {WideOrNull<T, kFew + 1, kVecs, kWide[kFew], kChains>()...},
+          .long_k = {LongOrNull<T, kFew + 1, kVecs, kLong[kFew], kChains>()...}};
 }
 
 template <typename T, std::size_t... kRow>
 constexpr GemmTiles<T> MakeOneColumnTiles(std::index_sequence<kRow...>) {
   static_assert(sizeof...(kRow) <= kMaxMr);
-  return {sizeof...(kRow), 1, true, {&OneColumnTile<T, kRow + 1, TileShape::kVecs16<T>>...}};
+  return {.mr = sizeof...(kRow),
+          .nr = 1,
+          .unit_k_stride = true,
+          .tile = {&OneColumnTile<T, kRow + 1, TileShape::kVecs16<T>>...},
+          .few_rows = 0,
+          .wide_panels = {},
+          .wide = {},
+          .long_k = {}};
 }
 
 template <typename T>
@@ -309,8 +475,9 @@ constexpr GemmKernel<T> MakeGemmKernel() {
 #include "lanewise/tiers.inc"
 #undef LANEWISE_TIER
       Tier::kPortable;
-  return {kTier, MakeColumnTiles<T, TileShape::kVecs1, 1>(std::make_index_sequence<TileShape::kRows1>()),
-          MakeColumnTiles<T, 1, 4>(std::make_index_sequence<TileShape::kRows4>()),
+  constexpr std::make_index_sequence<kMaxFewRows> kFew;
+  return {kTier, MakeColumnTiles<T, TileShape::kVecs1, 1>(std::make_index_sequence<TileShape::kRows1>(), kFew),
+          MakeColumnTiles<T, 1, 4>(std::make_index_sequence<TileShape::kRows4>(), kFew),
           MakeOneColumnTiles<T>(std::make_index_sequence<TileShape::kRows16<T>>())};
 }
 

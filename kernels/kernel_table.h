@@ -31,7 +31,9 @@ constexpr int Chains(std::ptrdiff_t n) { return n == 1 ? 16 : n <= 16 ? 4 : 1; }
 
 // One call of a micro-kernel: one tile, m <= MR rows by n <= NR columns, of one chunk of k <= kQ steps.
 //   A: m rows; element (i, k) at a[i * a_row_stride + k * a_k_stride].
-//   B: one packed panel, k-major, NR wide, zero-padded: element (k, j) at b[k * NR + j]; 64-byte aligned panels.
+//   B: one panel: element (k, j) at b[k * b_k_stride + j], NR of them readable for each k. Packed panels are k-major
+//   with
+//      b_k_stride = NR, padded with zeros, 64-byte aligned; a B whose columns are contiguous is read in place.
 //   C: element (i, j) at c[i * c_row_stride + j].
 // With `first`, the chain p_0 starts from bias_j (+0 if bias is null), plus beta * c_ij if beta != 0; C is not read
 // if beta = 0. Else the chunk's sum is added to C by a plain addition, and bias and beta are ignored.
@@ -41,22 +43,38 @@ struct TileArgs {
   std::ptrdiff_t a_row_stride;
   std::ptrdiff_t a_k_stride;
   const T* b;
+  std::ptrdiff_t b_k_stride;
+  std::ptrdiff_t b_panel_stride;  // from one panel to the next, for tiles of several
   T* c;
   std::ptrdiff_t c_row_stride;
   const T* bias;  // n values or null
-  T beta;
+  std::ptrdiff_t k;
   std::int32_t n;
-  std::int32_t k;
+  T beta;
   bool first;
 };
 
-// The tiles for one number of chains: `tile[m - 1]` makes a tile of exactly m rows, m <= mr.
+template <typename T>
+using TileFunction = void (*)(const TileArgs<T>&);
+
+// Products of few rows have tiles of their own, because a tile of one or two rows and one panel has too few chains to
+// keep the FMA units busy. None of this changes the order of any output's operations.
+inline constexpr int kMaxFewRows = 6;
+inline constexpr int kMaxWidePanels = 4;
+
+// The tiles for one number of chains; all arrays are indexed by rows - 1.
 template <typename T>
 struct GemmTiles {
   std::int32_t mr;
   std::int32_t nr;
   bool unit_k_stride;  // a_k_stride must be 1 (one column: the lanes run along k)
-  void (*tile[kMaxMr])(const TileArgs<T>&);
+  TileFunction<T> tile[kMaxMr];
+  // Several panels side by side: as tile, with n <= wide_panels * NR columns.
+  std::int32_t few_rows;                  // rows for which there is a wide or a long tile, at most
+  std::int32_t wide_panels[kMaxFewRows];  // 1: none
+  TileFunction<T> wide[kMaxFewRows];
+  // Several chunks of K side by side: one panel, all of K in one call (k >= 1 without limit, `first` set). Null: none.
+  TileFunction<T> long_k[kMaxFewRows];
 };
 
 template <typename T>

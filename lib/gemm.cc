@@ -17,8 +17,6 @@ namespace lanewise {
 
 namespace {
 
-using kernels::kQ;
-
 // Half-open range.
 struct Range {
   std::ptrdiff_t begin;
@@ -34,29 +32,86 @@ Range Part(std::ptrdiff_t total, std::ptrdiff_t index, std::ptrdiff_t count) {
 // One execution; shared by its tasks, constant while they run.
 template <typename T>
 struct Job {
-  GemmPlan plan;
-  const kernels::KernelTable* table;
-  const kernels::GemmTiles<T>* tiles;
+  const GemmPlan& plan;
+  const kernels::KernelTable& table;
+  const kernels::GemmTiles<T>& tiles;
   MatrixView<const T> a;
-  MatrixView<const T> b;  // if it is not packed
-  const T* panels;        // packed B, or null: tasks pack their blocks
-  std::ptrdiff_t panel_stride;
+  MatrixView<const T> b;      // if it is not packed
+  const T* panels = nullptr;  // packed B, or null
+  std::ptrdiff_t panel_stride = 0;
   MatrixView<T> c;
-  GemmOptions<T> options;
-  T* shared_scratch;
-  T* task_scratch;
-  bool activate_blocks;  // the epilogue runs on each finished block of rows
+  const GemmOptions<T>& options;
+  T* shared_scratch = nullptr;
+  T* task_scratch = nullptr;
+  bool activate_blocks = true;  // the epilogue runs on each finished block of rows
 
   std::ptrdiff_t PanelCount() const { return (plan.n + plan.nr - 1) / plan.nr; }
 };
 
-// One block of columns and one chunk of K of B, packed.
+// Some consecutive panels of B, as tiles read them, from some k on.
 template <typename T>
-struct BlockOfB {
+struct Panels {
   Range columns;
-  const T* panels;  // at the chunk's first k
+  const T* data;
+  std::ptrdiff_t k_stride;
   std::ptrdiff_t panel_stride;
+  const T* partial;  // packed copy of the last panel where it is narrower than the others, which are read in place
 };
+
+// Rows [k, k + count) of the given columns of B: where they lie, or packed into scratch.
+template <typename T>
+Panels<T> PreparePanels(const Job<T>& job, Range columns, std::ptrdiff_t k, std::ptrdiff_t count, T* scratch) {
+  const std::ptrdiff_t nr = job.plan.nr;
+  if (job.panels != nullptr) {
+    return {columns, job.panels + columns.begin / nr * job.panel_stride + k * nr, nr, job.panel_stride, nullptr};
+  }
+  const MatrixView<const T> b = job.b.Rows(k, count).Columns(columns.begin, columns.size());
+  if (job.plan.pack_b == PackB::kEachCall) {
+    const std::ptrdiff_t panel_stride = internal::PanelStride<T>(count, nr);
+    internal::PackB(b, nr, panel_stride, scratch);
+    return {columns, scratch, nr, panel_stride, nullptr};
+  }
+  const std::ptrdiff_t partial = columns.size() % nr;
+  if (partial != 0) internal::PackPanel(b.Columns(columns.size() - partial, partial), nr, scratch);
+  return {columns, b.data, b.row_stride, nr, partial == 0 ? nullptr : scratch};
+}
+
+// Points a tile at its rows of A from column k on, packing them if the plan says so.
+template <typename T>
+void PrepareA(const Job<T>& job, Range rows, std::ptrdiff_t k, std::ptrdiff_t count, T* scratch,
+              kernels::TileArgs<T>& tile) {
+  const MatrixView<const T> a = job.a.Rows(rows.begin, rows.size()).Columns(k, count);
+  tile.a = a.data;
+  tile.a_row_stride = a.row_stride;
+  tile.a_k_stride = a.col_stride;
+  if (job.plan.pack_a == PackA::kNo) return;
+  tile.a = scratch;
+  if (job.tiles.unit_k_stride || a.col_stride == 1) {
+    tile.a_row_stride = internal::PackedRowStride<T>(count);
+    tile.a_k_stride = 1;
+    internal::PackAByRow(a, job.options.alpha, tile.a_row_stride, scratch);
+  } else {
+    tile.a_row_stride = 1;
+    tile.a_k_stride = rows.size();
+    internal::PackAByK(a, job.options.alpha, scratch);
+  }
+}
+
+// Points a tile at panel(s) from column j on.
+template <typename T>
+void PointAt(const Job<T>& job, const Panels<T>& panels, std::ptrdiff_t j, std::ptrdiff_t row, std::ptrdiff_t width,
+             kernels::TileArgs<T>& tile) {
+  const std::ptrdiff_t n = std::min(width, panels.columns.end - j);
+  tile.n = static_cast<std::int32_t>(n);
+  if (n < job.plan.nr && panels.partial != nullptr) {
+    tile.b = panels.partial;
+    tile.b_k_stride = job.plan.nr;
+  } else {
+    tile.b_k_stride = panels.k_stride;
+  }
+  tile.c = job.c.data + row * job.c.row_stride + j;
+  tile.bias = job.options.bias == nullptr ? nullptr : job.options.bias + j;
+}
 
 // Asks for the part of C that a tile will add to. After a whole chunk of other tiles it lies in L3 or beyond; it comes
 // while the tile is computed. Measured at 1024 and 2048 cubed on Zen 5: 5 to 12 % of the time.
@@ -69,89 +124,118 @@ void PrefetchC(const kernels::TileArgs<T>& tile, std::ptrdiff_t rows) {
   }
 }
 
-// C's rows [rows) of a block of columns, for one chunk: a row of tiles.
+// C's rows [rows) of some panels, for one chunk of K: a row of tiles.
 template <typename T>
-void RowOfTiles(const Job<T>& job, Range rows, Range chunk, const BlockOfB<T>& block, T* a_scratch) {
-  const GemmPlan& plan = job.plan;
-  const bool first = chunk.begin == 0;
-  kernels::TileArgs<T> tile;
-  const MatrixView<const T> a = job.a.Rows(rows.begin, rows.size()).Columns(chunk.begin, chunk.size());
-  if (plan.pack_a == PackA::kNo) {
-    tile.a = a.data;
-    tile.a_row_stride = a.row_stride;
-    tile.a_k_stride = a.col_stride;
-  } else if (job.tiles->unit_k_stride || a.col_stride == 1) {
-    internal::PackAByRow(a, job.options.alpha, internal::kPackedRowStride<T>, a_scratch);
-    tile.a = a_scratch;
-    tile.a_row_stride = internal::kPackedRowStride<T>;
-    tile.a_k_stride = 1;
-  } else {
-    internal::PackAByK(a, job.options.alpha, a_scratch);
-    tile.a = a_scratch;
-    tile.a_row_stride = 1;
-    tile.a_k_stride = rows.size();
-  }
-  tile.c_row_stride = job.c.row_stride;
-  tile.beta = job.options.beta;
-  tile.k = static_cast<std::int32_t>(chunk.size());
-  tile.first = first;
-  const auto run = job.tiles->tile[rows.size() - 1];
-  for (std::ptrdiff_t j = block.columns.begin; j < block.columns.end; j += plan.nr) {
-    tile.b = block.panels + (j - block.columns.begin) / plan.nr * block.panel_stride;
-    tile.c = job.c.data + rows.begin * job.c.row_stride + j;
-    tile.bias = job.options.bias == nullptr ? nullptr : job.options.bias + j;
-    tile.n = static_cast<std::int32_t>(std::min<std::ptrdiff_t>(plan.nr, block.columns.end - j));
-    if (!first) PrefetchC(tile, rows.size());
+void RowOfTiles(const Job<T>& job, Range rows, const Panels<T>& panels, kernels::TileArgs<T>& tile) {
+  const kernels::TileFunction<T> run = job.tiles.tile[rows.size() - 1];
+  const T* b = panels.data;
+  for (std::ptrdiff_t j = panels.columns.begin; j < panels.columns.end; j += job.plan.nr) {
+    tile.b = b;
+    PointAt(job, panels, j, rows.begin, job.plan.nr, tile);
+    if (!tile.first) PrefetchC(tile, rows.size());
     run(tile);
+    b += panels.panel_stride;
   }
 }
 
-// The part of C in the given row blocks and panels.
+// The part of C in the given row blocks and columns.
 template <typename T>
-void ComputePart(const Job<T>& job, Range row_blocks, std::ptrdiff_t row_block_count, Range panels, T* scratch) {
+void ComputeBlocks(const Job<T>& job, Range row_blocks, Range columns, T* scratch) {
   const GemmPlan& plan = job.plan;
   T* a_scratch = scratch;
   T* b_scratch = scratch;
-  if (plan.pack_a != PackA::kNo) {
-    b_scratch += internal::kPackedRowStride<T> * plan.mr;
-  }
-  const std::ptrdiff_t n_end = std::min(panels.end * plan.nr, plan.n);
-  for (std::ptrdiff_t j = panels.begin * plan.nr; j < n_end; j += plan.nc) {
-    const Range columns{j, std::min(j + plan.nc, n_end)};
+  if (plan.pack_a != PackA::kNo) b_scratch += internal::PackedRowStride<T>(plan.kc) * plan.mr;
+  // The first `longer` row blocks have one row more than the others.
+  const std::ptrdiff_t shortest = plan.row_blocks == 1 ? plan.m : plan.m / plan.row_blocks;
+  const std::ptrdiff_t longer = plan.m - shortest * plan.row_blocks;
+
+  kernels::TileArgs<T> tile;
+  tile.c_row_stride = job.c.row_stride;
+  tile.beta = job.options.beta;
+  for (std::ptrdiff_t j = columns.begin; j < columns.end; j += plan.nc) {
+    const Range block{j, std::min(j + plan.nc, columns.end)};
     // K = 0 still has one chunk, of no step: C starts there.
     for (std::ptrdiff_t k = 0; k == 0 || k < plan.k; k += plan.kc) {
-      const Range chunk{k, std::min(k + plan.kc, plan.k)};
-      const bool last = chunk.end == plan.k;
-      BlockOfB<T> block{columns, nullptr, 0};
-      if (job.panels != nullptr) {
-        block.panels = job.panels + columns.begin / plan.nr * job.panel_stride + k * plan.nr;
-        block.panel_stride = job.panel_stride;
-      } else if (chunk.size() > 0) {
-        block.panels = b_scratch;
-        block.panel_stride = internal::PanelStride<T>(chunk.size(), plan.nr);
-        internal::PackB(job.b.Rows(k, chunk.size()).Columns(j, columns.size()), plan.nr, block.panel_stride, b_scratch);
-      }
+      tile.k = std::min<std::ptrdiff_t>(plan.kc, plan.k - k);
+      tile.first = k == 0;
+      const bool activate = job.activate_blocks && k + tile.k == plan.k;
+      const Panels<T> panels = PreparePanels(job, block, k, tile.k, b_scratch);
+      tile.b_panel_stride = panels.panel_stride;
       for (std::ptrdiff_t i = row_blocks.begin; i < row_blocks.end; ++i) {
-        const Range rows = Part(plan.m, i, row_block_count);
-        RowOfTiles(job, rows, chunk, block, a_scratch);
-        if (last && job.activate_blocks) {
-          internal::ActivateRows<T>(*job.table, job.options.activation,
-                                    job.c.Rows(rows.begin, rows.size()).Columns(columns.begin, columns.size()));
+        const std::ptrdiff_t begin = i * shortest + std::min(i, longer);
+        const Range rows{begin, begin + shortest + (i < longer ? 1 : 0)};
+        PrepareA(job, rows, k, tile.k, a_scratch, tile);
+        RowOfTiles(job, rows, panels, tile);
+        if (activate) {
+          internal::ActivateRows<T>(job.table, job.options.activation,
+                                    job.c.Rows(rows.begin, rows.size()).Columns(block.begin, block.size()));
         }
       }
     }
   }
 }
 
+// All rows, which are few, of the given columns: groups of panels side by side, each over all of K before the next.
+template <typename T>
+void ComputeFewRows(const Job<T>& job, Range columns, T* scratch) {
+  const GemmPlan& plan = job.plan;
+  const Range rows{0, plan.m};
+  const auto m = static_cast<std::size_t>(plan.m - 1);
+  const kernels::TileFunction<T> long_k = plan.k >= 2 * plan.kc ? job.tiles.long_k[m] : nullptr;
+  const std::ptrdiff_t wide = std::ptrdiff_t{job.tiles.wide_panels[m]} * plan.nr;
+  kernels::TileArgs<T> tile;
+  tile.c_row_stride = job.c.row_stride;
+  tile.beta = job.options.beta;
+  PrepareA(job, rows, 0, plan.k, scratch, tile);
+  T* b_scratch = scratch;
+  if (plan.pack_a != PackA::kNo) b_scratch += internal::PackedRowStride<T>(plan.k) * plan.mr;
+  const T* a = tile.a;
+
+  for (std::ptrdiff_t j = columns.begin; j < columns.end;) {
+    const bool is_wide = wide > plan.nr && columns.end - j >= wide;
+    const std::ptrdiff_t width = is_wide ? wide : std::min<std::ptrdiff_t>(plan.nr, columns.end - j);
+    const Panels<T> panels = PreparePanels(job, {j, j + width}, 0, plan.k, b_scratch);
+    tile.a = a;
+    tile.b = panels.data;
+    tile.b_panel_stride = panels.panel_stride;
+    PointAt(job, panels, j, 0, width, tile);
+    if (!is_wide && long_k != nullptr) {
+      tile.k = plan.k;
+      tile.first = true;
+      long_k(tile);
+    } else {
+      const kernels::TileFunction<T> run = is_wide ? job.tiles.wide[m] : job.tiles.tile[m];
+      for (std::ptrdiff_t k = 0; k == 0 || k < plan.k; k += plan.kc) {
+        tile.k = std::min<std::ptrdiff_t>(plan.kc, plan.k - k);
+        tile.first = k == 0;
+        run(tile);
+        tile.a += tile.k * tile.a_k_stride;
+        tile.b += tile.k * tile.b_k_stride;
+      }
+    }
+    j += width;
+  }
+  if (job.activate_blocks) {
+    internal::ActivateRows<T>(job.table, job.options.activation, job.c.Columns(columns.begin, columns.size()));
+  }
+}
+
 template <typename T>
 void RunTask(const Job<T>& job, int task) {
   const GemmPlan& plan = job.plan;
-  const std::ptrdiff_t row_blocks = (plan.m + plan.mr - 1) / plan.mr;
-  const Range all_rows{0, row_blocks};
-  const Range all_panels{0, job.PanelCount()};
+  Range columns{0, plan.n};
+  if (plan.split == GemmSplit::kColumns) {
+    const Range panels = Part(job.PanelCount(), task, plan.tasks);
+    columns = {panels.begin * plan.nr, std::min(panels.end * plan.nr, plan.n)};
+  }
   T* scratch = job.task_scratch + static_cast<std::size_t>(task) * plan.task_scratch;
-  ComputePart(job, plan.split == GemmSplit::kRows ? Part(row_blocks, task, plan.tasks) : all_rows, row_blocks,
-              plan.split == GemmSplit::kColumns ? Part(job.PanelCount(), task, plan.tasks) : all_panels, scratch);
+  if (plan.few_rows) {
+    ComputeFewRows(job, columns, scratch);
+  } else {
+    const Range all{0, plan.row_blocks};
+    ComputeBlocks(job, plan.split == GemmSplit::kRows ? Part(plan.row_blocks, task, plan.tasks) : all, columns,
+                  scratch);
+  }
 }
 
 template <typename T>
@@ -175,38 +259,49 @@ void Execute(Executor& executor, Job<T>& job) {
   if (job.options.activation != Activation::kIdentity && !job.activate_blocks) {
     RunTasks(executor, plan.tasks, [&job](int task) {
       const Range rows = Part(job.plan.m, task, job.plan.tasks);
-      internal::ActivateRows<T>(*job.table, job.options.activation, job.c.Rows(rows.begin, rows.size()));
+      internal::ActivateRows<T>(job.table, job.options.activation, job.c.Rows(rows.begin, rows.size()));
     });
   }
 }
 
 template <typename T>
-std::size_t ScratchElements(const GemmPlan& plan) {
-  return plan.shared_scratch + static_cast<std::size_t>(plan.tasks) * plan.task_scratch;
+std::size_t ScratchBytes(const GemmPlan& plan) {
+  return (plan.shared_scratch + static_cast<std::size_t>(plan.tasks) * plan.task_scratch) * sizeof(T);
 }
 
 Status NoScratch(std::size_t bytes) {
   return Status(StatusCode::kOutOfMemory, fmt::format("no memory for {} bytes of scratch space", bytes));
 }
 
-// `b` is the plain matrix or null, `packed` the packed one or null.
+// The right-hand side in either form.
 template <typename T>
-Status CheckAndRun(Context& context, MatrixView<const T> a, const MatrixView<const T>* b, const PackedMatrix<T>* packed,
-                   MatrixView<T> c, const GemmOptions<T>& options) {
-  const std::ptrdiff_t b_rows = b != nullptr ? b->rows : packed->rows();
-  const std::ptrdiff_t b_cols = b != nullptr ? b->cols : packed->cols();
-  if (a.cols != b_rows || c.rows != a.rows || c.cols != b_cols) {
+struct RightSide {
+  explicit RightSide(MatrixView<const T> b) : view(b), rows(b.rows), cols(b.cols) {}
+  explicit RightSide(const PackedMatrix<T>& b) : packed(&b), rows(b.rows()), cols(b.cols()) {}
+
+  Result<internal::ByteRange> Check() const {
+    if (packed == nullptr) return internal::CheckInput<T>("B", view);
+    return internal::RangeOf(packed->data(), static_cast<std::ptrdiff_t>(packed->bytes() / sizeof(T)));
+  }
+
+  MatrixView<const T> view;
+  const PackedMatrix<T>* packed = nullptr;
+  std::ptrdiff_t rows;
+  std::ptrdiff_t cols;
+};
+
+template <typename T>
+Status CheckOperands(MatrixView<const T> a, const RightSide<T>& b, MatrixView<T> c, const GemmOptions<T>& options) {
+  if (a.cols != b.rows || c.rows != a.rows || c.cols != b.cols) {
     return Status(StatusCode::kInvalidArgument,
                   fmt::format("shapes do not match: A is {} x {}, B is {} x {}, C is {} x {}; need M x K, K x N, M x N",
-                              a.rows, a.cols, b_rows, b_cols, c.rows, c.cols));
+                              a.rows, a.cols, b.rows, b.cols, c.rows, c.cols));
   }
   const Result<internal::ByteRange> c_range = internal::CheckOutput<T>("C", c);
   if (!c_range.ok()) return c_range.status();
   const Result<internal::ByteRange> a_range = internal::CheckInput<T>("A", a);
   if (!a_range.ok()) return a_range.status();
-  Result<internal::ByteRange> b_range =
-      b != nullptr ? internal::CheckInput<T>("B", *b)
-                   : internal::RangeOf(packed->data(), static_cast<std::ptrdiff_t>(packed->bytes() / sizeof(T)));
+  const Result<internal::ByteRange> b_range = b.Check();
   if (!b_range.ok()) return b_range.status();
   if (c_range->Overlaps(*a_range) || c_range->Overlaps(*b_range) ||
       (options.bias != nullptr && c_range->Overlaps(internal::RangeOf(options.bias, c.cols)))) {
@@ -214,45 +309,84 @@ Status CheckAndRun(Context& context, MatrixView<const T> a, const MatrixView<con
                   "C overlaps A, B or the bias; the result needs memory of its own (a view of other elements between "
                   "them counts as an overlap)");
   }
-  if (c.rows == 0 || c.cols == 0) return Status();
+  return Status();
+}
 
-  if (options.alpha == T{0}) a.cols = 0;  // the products contribute nothing and are not formed
-  GemmShape shape;
-  shape.type = std::is_same_v<T, float> ? ElementType::kF32 : ElementType::kF64;
-  shape.m = c.rows;
-  shape.n = c.cols;
-  shape.k = a.cols;
-  shape.a_row_stride = a.row_stride;
-  shape.a_k_stride = a.col_stride;
-  shape.b_packed = packed != nullptr;
-  shape.scaled = options.alpha != T{0} && options.alpha != T{1};
+template <typename T>
+GemmShape ShapeOf(MatrixView<const T> a, const RightSide<T>& b, const GemmOptions<T>& options) {
+  return {.type = std::is_same_v<T, float> ? ElementType::kF32 : ElementType::kF64,
+          .m = a.rows,
+          .n = b.cols,
+          .k = options.alpha == T{0} ? 0 : a.cols,  // the products contribute nothing and are not formed
+          .a_row_stride = a.row_stride,
+          .a_k_stride = a.col_stride,
+          .b_k_stride = b.view.row_stride,
+          .b_column_stride = b.view.col_stride,
+          .b_packed = b.packed != nullptr,
+          .scaled = options.alpha != T{0} && options.alpha != T{1}};
+}
 
-  Job<T> job;
-  job.plan = PlanGemm(shape, context.kernels(), context.machine(), context.executor().Threads());
-  job.table = &context.kernels().table();
-  job.tiles = &LANEWISE_ROW_OF(T, *job.table, gemm).ForChains(job.plan.chains);
-  if (packed != nullptr && packed->nr() != job.plan.nr) {
+// Operands are checked and not empty; the plan is theirs.
+template <typename T>
+Status RunPlan(Context& context, const GemmPlan& plan, MatrixView<const T> a, const RightSide<T>& b, MatrixView<T> c,
+               const GemmOptions<T>& options) {
+  if (b.packed != nullptr && b.packed->nr() != plan.nr) {
     return Status(StatusCode::kLayoutMismatch,
                   fmt::format("B was packed for {} in panels of {}, the context's kernel ({}) reads panels of {}; pack "
                               "it with the context's kernels, or Repack it",
-                              Name(packed->tier()), packed->nr(), Name(job.plan.tier), job.plan.nr));
+                              Name(b.packed->tier()), b.packed->nr(), Name(plan.tier), plan.nr));
   }
-  const std::size_t bytes = ScratchElements<T>(job.plan) * sizeof(T);
+  const std::size_t bytes = ScratchBytes<T>(plan);
   T* scratch = static_cast<T*>(context.ScratchMemory(Scratch::kPacking, bytes));
   if (scratch == nullptr && bytes != 0) return NoScratch(bytes);
-  job.a = a;
-  if (b != nullptr) job.b = *b;
-  job.panels = packed != nullptr ? packed->data() : nullptr;
-  job.panel_stride = packed != nullptr ? packed->panel_stride() : 0;
-  job.c = c;
-  job.options = options;
-  job.shared_scratch = scratch;
-  job.task_scratch = scratch + job.plan.shared_scratch;
+  const kernels::KernelTable& table = context.kernels().table();
   // A function of whole rows needs whole rows in one block.
-  const bool whole_rows = job.plan.split != GemmSplit::kColumns && job.plan.nc >= job.plan.n;
-  job.activate_blocks = internal::IsElementwise(options.activation) || whole_rows;
+  const bool whole_rows = plan.split != GemmSplit::kColumns && (plan.few_rows || plan.nc >= plan.n);
+  Job<T> job{.plan = plan,
+             .table = table,
+             .tiles = LANEWISE_ROW_OF(T, table, gemm).ForChains(plan.chains),
+             .a = a,
+             .b = b.view,
+             .panels = b.packed != nullptr ? b.packed->data() : nullptr,
+             .panel_stride = b.packed != nullptr ? b.packed->panel_stride() : 0,
+             .c = c,
+             .options = options,
+             .shared_scratch = scratch,
+             .task_scratch = scratch + plan.shared_scratch,
+             .activate_blocks = internal::IsElementwise(options.activation) || whole_rows};
   Execute(context.executor(), job);
   return Status();
+}
+
+template <typename T>
+Status PlanAndRun(Context& context, MatrixView<const T> a, const RightSide<T>& b, MatrixView<T> c,
+                  const GemmOptions<T>& options) {
+  Status status = CheckOperands(a, b, c, options);
+  if (!status.ok() || c.rows == 0 || c.cols == 0) return status;
+  const GemmPlan plan =
+      PlanGemm(ShapeOf(a, b, options), context.kernels(), context.machine(), context.executor().Threads());
+  return RunPlan(context, plan, a, b, c, options);
+}
+
+template <typename T>
+Status CheckAndRun(Context& context, const GemmPlan& plan, MatrixView<const T> a, const RightSide<T>& b,
+                   MatrixView<T> c, const GemmOptions<T>& options) {
+  Status status = CheckOperands(a, b, c, options);
+  if (!status.ok() || c.rows == 0 || c.cols == 0) return status;
+  const GemmShape shape = ShapeOf(a, b, options);
+  const kernels::GemmKernel<T>& kernel = LANEWISE_ROW_OF(T, context.kernels().table(), gemm);
+  const bool fits = plan.type == shape.type && plan.m == shape.m && plan.n == shape.n && plan.k == shape.k &&
+                    plan.tier == kernel.tier && (plan.pack_b == PackB::kBeforehand) == shape.b_packed &&
+                    (!shape.scaled || plan.pack_a != PackA::kNo) &&
+                    (plan.n != 1 || plan.pack_a != PackA::kNo || shape.a_k_stride == 1) &&
+                    (plan.pack_b != PackB::kInPlace || (plan.n == 1 ? shape.b_k_stride : shape.b_column_stride) == 1);
+  if (!fits) {
+    return Status(StatusCode::kInvalidArgument,
+                  fmt::format("the plan is for another product than this one of M={} N={} K={} on {} (type, packing, "
+                              "strides and scaling count); make one with PlanGemm for it",
+                              shape.m, shape.n, shape.k, Name(kernel.tier)));
+  }
+  return RunPlan(context, plan, a, b, c, options);
 }
 
 }  // namespace
@@ -260,24 +394,39 @@ Status CheckAndRun(Context& context, MatrixView<const T> a, const MatrixView<con
 template <typename T>
 Status Gemm(Context& context, MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> c,
             const GemmOptions<T>& options) {
-  return CheckAndRun<T>(context, a, &b, nullptr, c, options);
+  return PlanAndRun(context, a, RightSide<T>(b), c, options);
 }
 
 template <typename T>
 Status Gemm(Context& context, MatrixView<const T> a, const PackedMatrix<T>& b, MatrixView<T> c,
             const GemmOptions<T>& options) {
-  return CheckAndRun<T>(context, a, nullptr, &b, c, options);
+  return PlanAndRun(context, a, RightSide<T>(b), c, options);
+}
+
+template <typename T>
+Status Gemm(Context& context, const GemmPlan& plan, MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> c,
+            const GemmOptions<T>& options) {
+  return CheckAndRun(context, plan, a, RightSide<T>(b), c, options);
+}
+
+template <typename T>
+Status Gemm(Context& context, const GemmPlan& plan, MatrixView<const T> a, const PackedMatrix<T>& b, MatrixView<T> c,
+            const GemmOptions<T>& options) {
+  return CheckAndRun(context, plan, a, RightSide<T>(b), c, options);
 }
 
 Status Reserve(Context& context, const GemmPlan& plan) {
-  const std::size_t bytes = plan.type == ElementType::kF32 ? ScratchElements<float>(plan) * sizeof(float)
-                                                           : ScratchElements<double>(plan) * sizeof(double);
+  const std::size_t bytes = plan.type == ElementType::kF32 ? ScratchBytes<float>(plan) : ScratchBytes<double>(plan);
   return context.ScratchMemory(Scratch::kPacking, bytes) == nullptr && bytes != 0 ? NoScratch(bytes) : Status();
 }
 
-#define LANEWISE_INSTANTIATE(T)                                                                                   \
-  template Status Gemm(Context&, MatrixView<const T>, MatrixView<const T>, MatrixView<T>, const GemmOptions<T>&); \
-  template Status Gemm(Context&, MatrixView<const T>, const PackedMatrix<T>&, MatrixView<T>, const GemmOptions<T>&);
+#define LANEWISE_INSTANTIATE(T)                                                                                      \
+  template Status Gemm(Context&, MatrixView<const T>, MatrixView<const T>, MatrixView<T>, const GemmOptions<T>&);    \
+  template Status Gemm(Context&, MatrixView<const T>, const PackedMatrix<T>&, MatrixView<T>, const GemmOptions<T>&); \
+  template Status Gemm(Context&, const GemmPlan&, MatrixView<const T>, MatrixView<const T>, MatrixView<T>,           \
+                       const GemmOptions<T>&);                                                                       \
+  template Status Gemm(Context&, const GemmPlan&, MatrixView<const T>, const PackedMatrix<T>&, MatrixView<T>,        \
+                       const GemmOptions<T>&);
 LANEWISE_INSTANTIATE(float)
 LANEWISE_INSTANTIATE(double)
 #undef LANEWISE_INSTANTIATE

@@ -15,6 +15,9 @@ namespace {
 
 using kernels::kQ;
 
+// Row blocks up to which B is read in place: each reads all of B once, a copy costs about as much as one more.
+constexpr std::ptrdiff_t kInPlaceRowBlocks = 2;
+
 std::size_t SizeOf(ElementType type) { return type == ElementType::kF32 ? sizeof(float) : sizeof(double); }
 
 PackA ChoosePackA(const GemmShape& shape, const GemmPlan& plan, bool unit_k_stride) {
@@ -29,6 +32,12 @@ PackA ChoosePackA(const GemmShape& shape, const GemmPlan& plan, bool unit_k_stri
   return PackA::kNo;
 }
 
+PackB ChoosePackB(const GemmShape& shape, const GemmPlan& plan) {
+  if (shape.b_packed) return PackB::kBeforehand;
+  if (plan.n == 1) return shape.b_k_stride == 1 || shape.b_k_stride == 0 ? PackB::kInPlace : PackB::kEachCall;
+  return shape.b_column_stride == 1 && plan.row_blocks <= kInPlaceRowBlocks ? PackB::kInPlace : PackB::kEachCall;
+}
+
 GemmSplit ChooseSplit(const GemmPlan& plan, int threads) {
   if (threads <= 1) return GemmSplit::kOneThread;
   const double multiply_adds = static_cast<double>(plan.m) * static_cast<double>(plan.n) * static_cast<double>(plan.k);
@@ -36,9 +45,8 @@ GemmSplit ChooseSplit(const GemmPlan& plan, int threads) {
   // Columns first: a thread then packs and keeps its own part of B. Rows where that leaves a thread less than two
   // panels, or less than rows would give it.
   const std::ptrdiff_t panels = (plan.n + plan.nr - 1) / plan.nr;
-  const std::ptrdiff_t row_blocks = (plan.m + plan.mr - 1) / plan.mr;
   if (panels >= 2 * threads) return GemmSplit::kColumns;
-  if (row_blocks >= threads) return GemmSplit::kRows;
+  if (plan.row_blocks >= threads) return GemmSplit::kRows;
   return panels >= threads ? GemmSplit::kColumns : GemmSplit::kIndivisible;
 }
 
@@ -57,8 +65,10 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
   plan.chains = kernels::Chains(shape.n);
   plan.thread_break_even = machine.thread_break_even;
   plan.l2 = machine.l2;
-  plan.pack_b = !shape.b_packed;
+  plan.row_blocks = (plan.m + plan.mr - 1) / plan.mr;
+  plan.few_rows = plan.m <= tiles.few_rows;
   plan.pack_a = ChoosePackA(shape, plan, tiles.unit_k_stride);
+  plan.pack_b = ChoosePackB(shape, plan);
   plan.split = ChooseSplit(plan, threads);
   plan.tasks = plan.split == GemmSplit::kColumns || plan.split == GemmSplit::kRows ? threads : 1;
 
@@ -71,12 +81,21 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
   const std::ptrdiff_t blocks = (panels + most_panels - 1) / most_panels;
   plan.nc = (panels + blocks - 1) / blocks * plan.nr;
 
-  if (plan.pack_a != PackA::kNo) plan.task_scratch += static_cast<std::size_t>(internal::kPackedRowStride<T> * plan.mr);
-  if (plan.pack_b && plan.split != GemmSplit::kRows) {
-    plan.task_scratch += static_cast<std::size_t>(plan.nc / plan.nr * internal::PanelStride<T>(kQ, plan.nr));
+  // Few rows take all of K at once; otherwise a block of B is a chunk of K.
+  const std::ptrdiff_t span = plan.few_rows ? plan.k : kQ;
+  if (plan.pack_a != PackA::kNo) {
+    plan.task_scratch += static_cast<std::size_t>(internal::PackedRowStride<T>(span) * plan.mr);
   }
-  if (plan.pack_b && plan.split == GemmSplit::kRows) {
-    plan.shared_scratch = static_cast<std::size_t>(panels * internal::PanelStride<T>(plan.k, plan.nr));
+  if (plan.pack_b == PackB::kInPlace) {
+    plan.task_scratch += static_cast<std::size_t>(internal::PanelStride<T>(span, plan.nr));  // the last, partial panel
+  }
+  if (plan.pack_b == PackB::kEachCall) {
+    if (plan.split == GemmSplit::kRows) {
+      plan.shared_scratch = static_cast<std::size_t>(panels * internal::PanelStride<T>(plan.k, plan.nr));
+    } else {
+      const std::ptrdiff_t packed = plan.few_rows ? kernels::kMaxWidePanels : plan.nc / plan.nr;
+      plan.task_scratch += static_cast<std::size_t>(packed * internal::PanelStride<T>(span, plan.nr));
+    }
   }
   return plan;
 }
@@ -91,6 +110,18 @@ std::string_view Because(PackA pack) {
       return "packed: the one-column kernel runs along K and needs it contiguous";
     case PackA::kForCacheSets:
       return "packed: its rows lie a multiple of 2 KiB apart and would evict each other from L1";
+  }
+  return "";
+}
+
+std::string_view Because(PackB pack) {
+  switch (pack) {
+    case PackB::kBeforehand:
+      return "packed beforehand";
+    case PackB::kInPlace:
+      return "read in place: too few rows use it for a copy to pay";
+    case PackB::kEachCall:
+      return "packed at each call";
   }
   return "";
 }
@@ -130,10 +161,13 @@ std::string Explain(const GemmPlan& plan) {
                              plan.chains == 1   ? "N > 16"
                              : plan.chains == 4 ? "N = 2..16"
                                                 : "N = 1"));
+  if (plan.few_rows) {
+    line("", "few rows: several panels side by side, or several chunks of K where there are no more panels");
+  }
   line("blocks",
        fmt::format("KC={} (the contract's chunk), NC={} (half of {} KiB of L2)", plan.kc, plan.nc, plan.l2 / 1024));
   line("A", std::string(Because(plan.pack_a)));
-  line("B", plan.pack_b ? "packed at each call, into panels of " + std::to_string(plan.nr) : "packed beforehand");
+  line("B", fmt::format("{} (panels of {})", Because(plan.pack_b), plan.nr));
   line("threads", Because(plan));
   line("bits", fmt::format("class {}: the same on every tier of the class, for any threads and blocks",
                            Name(ClassOf(plan.tier))));

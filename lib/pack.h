@@ -7,15 +7,17 @@
 #include <cstddef>
 
 #include "aligned.h"
-#include "kernel_table.h"
 #include "lanewise/matrix_view.h"
 
 namespace lanewise::internal {
 
-// The row stride of packed rows of A, in elements: a chunk of K and one cache line more, so that the rows of a tile
+// The row stride of packed rows of A of k elements: one cache line more than they need, so that the rows of a tile
 // start in different sets of L1.
 template <typename T>
-inline constexpr std::ptrdiff_t kPackedRowStride = kernels::kQ + 64 / static_cast<std::ptrdiff_t>(sizeof(T));
+constexpr std::ptrdiff_t PackedRowStride(std::ptrdiff_t k) {
+  constexpr std::ptrdiff_t kLine = kAlignment / sizeof(T);
+  return (k + kLine - 1) / kLine * kLine + kLine;
+}
 
 // Elements from one panel of k x nr to the next: each starts on a cache line.
 template <typename T>

@@ -26,7 +26,8 @@ Result<ByteRange> CheckInput(std::string_view name, MatrixView<const T> view) {
   const __int128 across = static_cast<__int128>(view.cols - 1) * view.col_stride;
   const __int128 low = std::min<__int128>(down, 0) + std::min<__int128>(across, 0);
   const __int128 high = std::max<__int128>(down, 0) + std::max<__int128>(across, 0);
-  const __int128 limit = std::numeric_limits<std::ptrdiff_t>::max() / static_cast<__int128>(sizeof(T));
+  // 256: padding to whole panels and cache lines must not overflow either.
+  const __int128 limit = std::numeric_limits<std::ptrdiff_t>::max() / static_cast<__int128>(256 * sizeof(T));
   if (high - low >= limit || static_cast<__int128>(view.rows) * view.cols >= limit) {
     return Status(StatusCode::kInvalidArgument,
                   fmt::format("{}: {} x {} with strides {} and {} does not fit in the address space", name, view.rows,

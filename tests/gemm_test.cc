@@ -169,12 +169,12 @@ const kernels::GemmKernel<T>& KernelOf(const kernels::KernelTable& table) {
   }
 }
 
+constexpr Layout kLayouts[] = {Layout::kDense, Layout::kTransposed, Layout::kPadded, Layout::kReversed,
+                               Layout::kSpread};
+
 std::set<std::ptrdiff_t> AroundMultiples(std::ptrdiff_t tile) {
   return {0, 1, tile - 1, tile, tile + 1, 2 * tile - 1, 2 * tile, 3 * tile + tile / 2 + 1};
 }
-
-constexpr Layout kLayouts[] = {Layout::kDense, Layout::kTransposed, Layout::kPadded, Layout::kReversed,
-                               Layout::kSpread};
 
 TEST_CASE_TEMPLATE("Gemm equals the oracle at every size around the tile and the chunk", T, float, double) {
   ForEachTier([](Tier tier, const kernels::KernelTable& table) {
@@ -195,6 +195,30 @@ TEST_CASE_TEMPLATE("Gemm equals the oracle at every size around the tile and the
           t.packed = seed % 2 == 0;
           t.side = seed % 5 < 2 ? Flush::kFront : Flush::kBack;
           t.data = seed % 7 == 0 ? Data::kSpecial : Data::kUniform;
+          Check<T>(context, ClassOf(tier), t, seed);
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE_TEMPLATE("Few rows equal the oracle over several panels and chunks of K", T, float, double) {
+  ForEachTier([](Tier tier, const kernels::KernelTable& table) {
+    Context context(KernelsOf(tier));
+    const std::ptrdiff_t nr = KernelOf<T>(table).chains1.nr;
+    std::uint64_t seed = 0;
+    for (std::ptrdiff_t m = 1; m <= kernels::kMaxFewRows + 1; ++m) {
+      for (const std::ptrdiff_t n :
+           {std::ptrdiff_t{1}, std::ptrdiff_t{5}, std::ptrdiff_t{16}, nr, 4 * nr, 9 * nr + 3}) {
+        for (const std::ptrdiff_t k : {0, 256, 511, 512, 1025, 1311}) {
+          Case t{.m = m, .n = n, .k = k};
+          t.bias = ++seed % 3 != 0;
+          t.beta = seed % 4 == 0 ? 0.5 : 0;
+          t.packed = seed % 2 == 0;
+          t.b = kLayouts[seed % 5];
+          t.a = kLayouts[seed / 5 % 5];
+          t.side = seed % 7 < 3 ? Flush::kFront : Flush::kBack;
+          t.data = seed % 11 == 0 ? Data::kSpecial : Data::kUniform;
           Check<T>(context, ClassOf(tier), t, seed);
         }
       }
@@ -440,6 +464,40 @@ TEST_CASE("A plan is pure, and explains each of its choices") {
   for (const char* word : {"M=128", "N=512", "K=784", "tile", "threads", "class"}) {
     CHECK_MESSAGE(text.find(word) != std::string::npos, text);
   }
+}
+
+TEST_CASE("A plan made beforehand gives the same bits, and only for its own product") {
+  Context context = BestContext();
+  Random random(5, Stream::kUser);
+  Operand<float> a(7, 300, Layout::kDense, Flush::kBack);
+  Operand<float> b(300, 50, Layout::kDense, Flush::kBack);
+  a.Fill(random, Data::kUniform);
+  b.Fill(random, Data::kUniform);
+  std::vector<float> expected(7 * 50);
+  std::vector<float> c(7 * 50);
+  const MatrixView<float> c_view(c.data(), 7, 50);
+  REQUIRE(Gemm<float>(context, a.view, b.view, {expected.data(), 7, 50}).ok());
+  GemmShape shape{.m = 7, .n = 50, .k = 300};
+  const GemmPlan plan = PlanGemm(shape, context.kernels(), context.machine(), 1);
+  REQUIRE(Gemm<float>(context, plan, a.view, b.view, c_view).ok());
+  CHECK(c == expected);
+
+  const auto refused = [&](const GemmPlan& other, const GemmOptions<float>& options) {
+    const Status status = Gemm<float>(context, other, a.view, b.view, c_view, options);
+    CHECK(status.code() == StatusCode::kInvalidArgument);
+    CHECK_MESSAGE(status.message().find("PlanGemm") != std::string::npos, status.message());
+  };
+  GemmOptions<float> scaled;
+  scaled.alpha = 2;
+  refused(plan, scaled);
+  shape.k = 299;
+  refused(PlanGemm(shape, context.kernels(), context.machine(), 1), {});
+  shape.k = 300;
+  shape.b_packed = true;
+  refused(PlanGemm(shape, context.kernels(), context.machine(), 1), {});
+  shape.b_packed = false;
+  shape.type = ElementType::kF64;
+  refused(PlanGemm(shape, context.kernels(), context.machine(), 1), {});
 }
 
 TEST_CASE("After Reserve, executing the plan allocates nothing") {

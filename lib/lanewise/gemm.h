@@ -47,12 +47,12 @@ Status Gemm(Context& context, MatrixView<const T> a, const PackedMatrix<T>& b, M
 
 enum class ElementType : std::uint8_t { kF32, kF64 };
 
-// What a plan depends on besides the machine.
+// What a plan depends on besides the machine. Strides are in elements; 0 stands for a dense, row-major matrix's.
 struct GemmShape {
   ElementType type = ElementType::kF32;
   std::ptrdiff_t m = 0, n = 0, k = 0;
-  std::ptrdiff_t a_row_stride = 0;  // in elements; 0: dense, k
-  std::ptrdiff_t a_k_stride = 1;
+  std::ptrdiff_t a_row_stride = 0, a_k_stride = 1;
+  std::ptrdiff_t b_k_stride = 0, b_column_stride = 1;
   bool b_packed = false;
   bool scaled = false;  // alpha is neither 0 nor 1
 };
@@ -62,6 +62,12 @@ enum class PackA : std::uint8_t {
   kForAlpha,       // alpha scales A on the way
   kForUnitStride,  // the kernel of one column runs along K and needs it contiguous
   kForCacheSets,   // the rows of a tile lie a multiple of 2 KiB apart and would evict each other from L1
+};
+
+enum class PackB : std::uint8_t {
+  kBeforehand,  // by PackedMatrix
+  kInPlace,     // read where it lies: its columns are contiguous and too few rows use it for a copy to pay
+  kEachCall,    // copied into panels
 };
 
 enum class GemmSplit : std::uint8_t {
@@ -75,14 +81,16 @@ enum class GemmSplit : std::uint8_t {
 // How a product is computed, and why. Plain data.
 struct GemmPlan {
   std::ptrdiff_t m = 0, n = 0, k = 0;
-  std::ptrdiff_t nc = 0;  // columns of a block of B: kc x nc elements stay in L2
-  std::ptrdiff_t kc = 0;  // length of a chunk of K
+  std::ptrdiff_t nc = 0;          // columns of a block of B: kc x nc elements stay in L2
+  std::ptrdiff_t row_blocks = 0;  // M is cut into so many nearly equal parts of at most mr rows
+  std::int32_t kc = 0;            // length of a chunk of K
   std::int32_t mr = 0, nr = 0, chains = 0;
   std::int32_t tasks = 1;  // parts that run at once
   ElementType type = ElementType::kF32;
   Tier tier = Tier::kPortable;
+  bool few_rows = false;  // tiles of several panels or several chunks of K, for one block of few rows
   PackA pack_a = PackA::kNo;
-  bool pack_b = false;
+  PackB pack_b = PackB::kBeforehand;
   GemmSplit split = GemmSplit::kSmall;
   double thread_break_even = 0;    // multiply-adds, of the machine
   std::size_t l2 = 0;              // bytes, of the machine
@@ -93,6 +101,16 @@ static_assert(sizeof(GemmPlan) <= 128);
 
 // A pure function of its arguments. `threads` is what the executor offers.
 GemmPlan PlanGemm(const GemmShape& shape, const Kernels& kernels, const Machine& machine, int threads);
+
+// Gemm by a plan made beforehand, which spares a small product the planning. Further error: kInvalidArgument if the
+// plan was made for another shape, type, tier, packing of B or scaling than those given (strides may differ where
+// neither operand is read in another way for it).
+template <typename T>
+Status Gemm(Context& context, const GemmPlan& plan, MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> c,
+            const GemmOptions<T>& options = {});
+template <typename T>
+Status Gemm(Context& context, const GemmPlan& plan, MatrixView<const T> a, const PackedMatrix<T>& b, MatrixView<T> c,
+            const GemmOptions<T>& options = {});
 
 // The plan in words, a line for each decision, each ending in a newline.
 std::string Explain(const GemmPlan& plan);

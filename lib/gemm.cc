@@ -279,9 +279,10 @@ struct RightSide {
   explicit RightSide(MatrixView<const T> b) : view(b), rows(b.rows), cols(b.cols) {}
   explicit RightSide(const PackedMatrix<T>& b) : packed(&b), rows(b.rows()), cols(b.cols()) {}
 
-  Result<internal::ByteRange> Check() const {
-    if (packed == nullptr) return internal::CheckInput<T>("B", view);
-    return internal::RangeOf(packed->data(), static_cast<std::ptrdiff_t>(packed->bytes() / sizeof(T)));
+  bool IsValid(internal::ByteRange* range) const {
+    if (packed == nullptr) return internal::IsValid(view, range);
+    *range = internal::RangeOf(packed->data(), static_cast<std::ptrdiff_t>(packed->bytes() / sizeof(T)));
+    return true;
   }
 
   MatrixView<const T> view;
@@ -290,8 +291,9 @@ struct RightSide {
   std::ptrdiff_t cols;
 };
 
+// What is wrong with operands that IsSound refused.
 template <typename T>
-Status CheckOperands(MatrixView<const T> a, const RightSide<T>& b, MatrixView<T> c, const GemmOptions<T>& options) {
+Status WhatIsWrong(MatrixView<const T> a, const RightSide<T>& b, MatrixView<T> c) {
   if (a.cols != b.rows || c.rows != a.rows || c.cols != b.cols) {
     return Status(StatusCode::kInvalidArgument,
                   fmt::format("shapes do not match: A is {} x {}, B is {} x {}, C is {} x {}; need M x K, K x N, M x N",
@@ -301,15 +303,25 @@ Status CheckOperands(MatrixView<const T> a, const RightSide<T>& b, MatrixView<T>
   if (!c_range.ok()) return c_range.status();
   const Result<internal::ByteRange> a_range = internal::CheckInput<T>("A", a);
   if (!a_range.ok()) return a_range.status();
-  const Result<internal::ByteRange> b_range = b.Check();
-  if (!b_range.ok()) return b_range.status();
-  if (c_range->Overlaps(*a_range) || c_range->Overlaps(*b_range) ||
-      (options.bias != nullptr && c_range->Overlaps(internal::RangeOf(options.bias, c.cols)))) {
-    return Status(StatusCode::kInvalidArgument,
-                  "C overlaps A, B or the bias; the result needs memory of its own (a view of other elements between "
-                  "them counts as an overlap)");
+  if (b.packed == nullptr) {
+    const Result<internal::ByteRange> b_range = internal::CheckInput<T>("B", b.view);
+    if (!b_range.ok()) return b_range.status();
   }
-  return Status();
+  return Status(StatusCode::kInvalidArgument,
+                "C overlaps A, B or the bias; the result needs memory of its own (a view of other elements between "
+                "them counts as an overlap)");
+}
+
+template <typename T>
+bool IsSound(const MatrixView<const T>& a, const RightSide<T>& b, const MatrixView<T>& c,
+             const GemmOptions<T>& options) {
+  internal::ByteRange a_range;
+  internal::ByteRange b_range;
+  internal::ByteRange c_range;
+  return a.cols == b.rows && c.rows == a.rows && c.cols == b.cols && internal::IsValidOutput(c, &c_range) &&
+         internal::IsValid(a, &a_range) && b.IsValid(&b_range) && !c_range.Overlaps(a_range) &&
+         !c_range.Overlaps(b_range) &&
+         (options.bias == nullptr || !c_range.Overlaps(internal::RangeOf(options.bias, c.cols)));
 }
 
 template <typename T>
@@ -361,8 +373,8 @@ Status RunPlan(Context& context, const GemmPlan& plan, MatrixView<const T> a, co
 template <typename T>
 Status PlanAndRun(Context& context, MatrixView<const T> a, const RightSide<T>& b, MatrixView<T> c,
                   const GemmOptions<T>& options) {
-  Status status = CheckOperands(a, b, c, options);
-  if (!status.ok() || c.rows == 0 || c.cols == 0) return status;
+  if (!IsSound(a, b, c, options)) return WhatIsWrong(a, b, c);
+  if (c.rows == 0 || c.cols == 0) return Status();
   const GemmPlan plan =
       PlanGemm(ShapeOf(a, b, options), context.kernels(), context.machine(), context.executor().Threads());
   return RunPlan(context, plan, a, b, c, options);
@@ -371,8 +383,8 @@ Status PlanAndRun(Context& context, MatrixView<const T> a, const RightSide<T>& b
 template <typename T>
 Status CheckAndRun(Context& context, const GemmPlan& plan, MatrixView<const T> a, const RightSide<T>& b,
                    MatrixView<T> c, const GemmOptions<T>& options) {
-  Status status = CheckOperands(a, b, c, options);
-  if (!status.ok() || c.rows == 0 || c.cols == 0) return status;
+  if (!IsSound(a, b, c, options)) return WhatIsWrong(a, b, c);
+  if (c.rows == 0 || c.cols == 0) return Status();
   const GemmShape shape = ShapeOf(a, b, options);
   const kernels::GemmKernel<T>& kernel = LANEWISE_ROW_OF(T, context.kernels().table(), gemm);
   const bool fits = plan.type == shape.type && plan.m == shape.m && plan.n == shape.n && plan.k == shape.k &&

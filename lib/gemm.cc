@@ -41,7 +41,6 @@ struct Job {
   std::ptrdiff_t panel_stride = 0;
   MatrixView<T> c;
   const GemmOptions<T>& options;
-  T* shared_scratch = nullptr;
   T* task_scratch = nullptr;
   bool activate_blocks = true;  // the epilogue runs on each finished block of rows
 
@@ -76,25 +75,15 @@ Panels<T> PreparePanels(const Job<T>& job, Range columns, std::ptrdiff_t k, std:
   return {columns, b.data, b.row_stride, nr, partial == 0 ? nullptr : scratch};
 }
 
-// Points a tile at its rows of A from column k on, packing them if the plan says so.
+// What all tiles of a job have in common.
 template <typename T>
-void PrepareA(const Job<T>& job, Range rows, std::ptrdiff_t k, std::ptrdiff_t count, T* scratch,
-              kernels::TileArgs<T>& tile) {
-  const MatrixView<const T> a = job.a.Rows(rows.begin, rows.size()).Columns(k, count);
-  tile.a = a.data;
-  tile.a_row_stride = a.row_stride;
-  tile.a_k_stride = a.col_stride;
-  if (job.plan.pack_a == PackA::kNo) return;
-  tile.a = scratch;
-  if (job.tiles.unit_k_stride || a.col_stride == 1) {
-    tile.a_row_stride = internal::PackedRowStride<T>(count);
-    tile.a_k_stride = 1;
-    internal::PackAByRow(a, job.options.alpha, tile.a_row_stride, scratch);
-  } else {
-    tile.a_row_stride = 1;
-    tile.a_k_stride = rows.size();
-    internal::PackAByK(a, job.options.alpha, scratch);
-  }
+kernels::TileArgs<T> FirstTile(const Job<T>& job) {
+  kernels::TileArgs<T> tile;
+  tile.a_row_stride = job.a.row_stride;
+  tile.a_k_stride = job.a.col_stride;
+  tile.c_row_stride = job.c.row_stride;
+  tile.beta = job.options.beta;
+  return tile;
 }
 
 // Points a tile at panel(s) from column j on.
@@ -142,16 +131,10 @@ void RowOfTiles(const Job<T>& job, Range rows, const Panels<T>& panels, kernels:
 template <typename T>
 void ComputeBlocks(const Job<T>& job, Range row_blocks, Range columns, T* scratch) {
   const GemmPlan& plan = job.plan;
-  T* a_scratch = scratch;
-  T* b_scratch = scratch;
-  if (plan.pack_a != PackA::kNo) b_scratch += internal::PackedRowStride<T>(plan.kc) * plan.mr;
   // The first `longer` row blocks have one row more than the others.
   const std::ptrdiff_t shortest = plan.row_blocks == 1 ? plan.m : plan.m / plan.row_blocks;
   const std::ptrdiff_t longer = plan.m - shortest * plan.row_blocks;
-
-  kernels::TileArgs<T> tile;
-  tile.c_row_stride = job.c.row_stride;
-  tile.beta = job.options.beta;
+  kernels::TileArgs<T> tile = FirstTile(job);
   for (std::ptrdiff_t j = columns.begin; j < columns.end; j += plan.nc) {
     const Range block{j, std::min(j + plan.nc, columns.end)};
     // K = 0 still has one chunk, of no step: C starts there.
@@ -159,12 +142,12 @@ void ComputeBlocks(const Job<T>& job, Range row_blocks, Range columns, T* scratc
       tile.k = std::min<std::ptrdiff_t>(plan.kc, plan.k - k);
       tile.first = k == 0;
       const bool activate = job.activate_blocks && k + tile.k == plan.k;
-      const Panels<T> panels = PreparePanels(job, block, k, tile.k, b_scratch);
+      const Panels<T> panels = PreparePanels(job, block, k, tile.k, scratch);
       tile.b_panel_stride = panels.panel_stride;
       for (std::ptrdiff_t i = row_blocks.begin; i < row_blocks.end; ++i) {
         const std::ptrdiff_t begin = i * shortest + std::min(i, longer);
         const Range rows{begin, begin + shortest + (i < longer ? 1 : 0)};
-        PrepareA(job, rows, k, tile.k, a_scratch, tile);
+        tile.a = job.a.data + rows.begin * job.a.row_stride + k * job.a.col_stride;
         RowOfTiles(job, rows, panels, tile);
         if (activate) {
           internal::ActivateRows<T>(job.table, job.options.activation,
@@ -179,23 +162,15 @@ void ComputeBlocks(const Job<T>& job, Range row_blocks, Range columns, T* scratc
 template <typename T>
 void ComputeFewRows(const Job<T>& job, Range columns, T* scratch) {
   const GemmPlan& plan = job.plan;
-  const Range rows{0, plan.m};
   const auto m = static_cast<std::size_t>(plan.m - 1);
   const kernels::TileFunction<T> long_k = plan.k >= 2 * plan.kc ? job.tiles.long_k[m] : nullptr;
   const std::ptrdiff_t wide = std::ptrdiff_t{job.tiles.wide_panels[m]} * plan.nr;
-  kernels::TileArgs<T> tile;
-  tile.c_row_stride = job.c.row_stride;
-  tile.beta = job.options.beta;
-  PrepareA(job, rows, 0, plan.k, scratch, tile);
-  T* b_scratch = scratch;
-  if (plan.pack_a != PackA::kNo) b_scratch += internal::PackedRowStride<T>(plan.k) * plan.mr;
-  const T* a = tile.a;
-
+  kernels::TileArgs<T> tile = FirstTile(job);
   for (std::ptrdiff_t j = columns.begin; j < columns.end;) {
     const bool is_wide = wide > plan.nr && columns.end - j >= wide;
     const std::ptrdiff_t width = is_wide ? wide : std::min<std::ptrdiff_t>(plan.nr, columns.end - j);
-    const Panels<T> panels = PreparePanels(job, {j, j + width}, 0, plan.k, b_scratch);
-    tile.a = a;
+    const Panels<T> panels = PreparePanels(job, {j, j + width}, 0, plan.k, scratch);
+    tile.a = job.a.data;
     tile.b = panels.data;
     tile.b_panel_stride = panels.panel_stride;
     PointAt(job, panels, j, 0, width, tile);
@@ -238,19 +213,37 @@ void RunTask(const Job<T>& job, int task) {
   }
 }
 
+// Copies A to rows that are contiguous and apart, scaled by alpha, once for all blocks.
 template <typename T>
-void Execute(Executor& executor, Job<T>& job) {
+void CopyA(Executor& executor, Job<T>& job, T* packed) {
+  const std::ptrdiff_t row_stride = internal::PackedRowStride<T>(job.plan.k);
+  RunTasks(executor, job.plan.tasks, [&job, packed, row_stride](int task) {
+    const Range rows = Part(job.plan.m, task, job.plan.tasks);
+    internal::PackA(job.a.Rows(rows.begin, rows.size()), job.options.alpha, row_stride,
+                    packed + rows.begin * row_stride);
+  });
+  job.a = {packed, job.plan.m, job.plan.k, row_stride};
+}
+
+// Packs all panels of B, once for all tasks.
+template <typename T>
+void PackAllPanels(Executor& executor, Job<T>& job, T* packed) {
+  job.panel_stride = internal::PanelStride<T>(job.plan.k, job.plan.nr);
+  RunTasks(executor, job.plan.tasks, [&job, packed](int task) {
+    const Range panels = Part(job.PanelCount(), task, job.plan.tasks);
+    const Range columns{panels.begin * job.plan.nr, std::min(panels.end * job.plan.nr, job.plan.n)};
+    internal::PackB(job.b.Columns(columns.begin, columns.size()), job.plan.nr, job.panel_stride,
+                    packed + panels.begin * job.panel_stride);
+  });
+  job.panels = packed;
+}
+
+template <typename T>
+void Execute(Executor& executor, Job<T>& job, T* scratch) {
   const GemmPlan& plan = job.plan;
-  if (plan.shared_scratch != 0) {
-    job.panel_stride = internal::PanelStride<T>(plan.k, plan.nr);
-    RunTasks(executor, plan.tasks, [&job](int task) {
-      const Range panels = Part(job.PanelCount(), task, job.plan.tasks);
-      const Range columns{panels.begin * job.plan.nr, std::min(panels.end * job.plan.nr, job.plan.n)};
-      internal::PackB(job.b.Columns(columns.begin, columns.size()), job.plan.nr, job.panel_stride,
-                      job.shared_scratch + panels.begin * job.panel_stride);
-    });
-    job.panels = job.shared_scratch;
-  }
+  if (plan.a_scratch != 0) CopyA(executor, job, scratch);
+  if (plan.b_scratch != 0) PackAllPanels(executor, job, scratch + plan.a_scratch);
+  job.task_scratch = scratch + plan.a_scratch + plan.b_scratch;
   if (plan.tasks == 1) {
     RunTask(job, 0);
   } else {
@@ -266,7 +259,7 @@ void Execute(Executor& executor, Job<T>& job) {
 
 template <typename T>
 std::size_t ScratchBytes(const GemmPlan& plan) {
-  return (plan.shared_scratch + static_cast<std::size_t>(plan.tasks) * plan.task_scratch) * sizeof(T);
+  return (plan.a_scratch + plan.b_scratch + static_cast<std::size_t>(plan.tasks) * plan.task_scratch) * sizeof(T);
 }
 
 Status NoScratch(std::size_t bytes) {
@@ -363,10 +356,9 @@ Status RunPlan(Context& context, const GemmPlan& plan, MatrixView<const T> a, co
              .panel_stride = b.packed != nullptr ? b.packed->panel_stride() : 0,
              .c = c,
              .options = options,
-             .shared_scratch = scratch,
-             .task_scratch = scratch + plan.shared_scratch,
+             .task_scratch = nullptr,
              .activate_blocks = internal::IsElementwise(options.activation) || whole_rows};
-  Execute(context.executor(), job);
+  Execute(context.executor(), job, scratch);
   return Status();
 }
 

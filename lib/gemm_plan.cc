@@ -81,21 +81,18 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
   const std::ptrdiff_t blocks = (panels + most_panels - 1) / most_panels;
   plan.nc = (panels + blocks - 1) / blocks * plan.nr;
 
+  if (plan.pack_a != PackA::kNo) {
+    plan.a_scratch = static_cast<std::size_t>(plan.m * internal::PackedRowStride<T>(plan.k));
+  }
   // Few rows take all of K at once; otherwise a block of B is a chunk of K.
   const std::ptrdiff_t span = plan.few_rows ? plan.k : kQ;
-  if (plan.pack_a != PackA::kNo) {
-    plan.task_scratch += static_cast<std::size_t>(internal::PackedRowStride<T>(span) * plan.mr);
-  }
   if (plan.pack_b == PackB::kInPlace) {
-    plan.task_scratch += static_cast<std::size_t>(internal::PanelStride<T>(span, plan.nr));  // the last, partial panel
-  }
-  if (plan.pack_b == PackB::kEachCall) {
-    if (plan.split == GemmSplit::kRows) {
-      plan.shared_scratch = static_cast<std::size_t>(panels * internal::PanelStride<T>(plan.k, plan.nr));
-    } else {
-      const std::ptrdiff_t packed = plan.few_rows ? kernels::kMaxWidePanels : plan.nc / plan.nr;
-      plan.task_scratch += static_cast<std::size_t>(packed * internal::PanelStride<T>(span, plan.nr));
-    }
+    plan.task_scratch = static_cast<std::size_t>(internal::PanelStride<T>(span, plan.nr));  // the last, partial panel
+  } else if (plan.pack_b == PackB::kEachCall && plan.split == GemmSplit::kRows) {
+    plan.b_scratch = static_cast<std::size_t>(panels * internal::PanelStride<T>(plan.k, plan.nr));
+  } else if (plan.pack_b == PackB::kEachCall) {
+    const std::ptrdiff_t packed = plan.few_rows ? kernels::kMaxWidePanels : plan.nc / plan.nr;
+    plan.task_scratch = static_cast<std::size_t>(packed * internal::PanelStride<T>(span, plan.nr));
   }
   return plan;
 }

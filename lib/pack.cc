@@ -54,14 +54,7 @@ void PackB(MatrixView<const T> b, std::ptrdiff_t nr, std::ptrdiff_t panel_stride
 }
 
 template <typename T>
-void PackAByK(MatrixView<const T> a, T alpha, T* packed) {
-  for (std::ptrdiff_t i = 0; i < a.rows; ++i) {
-    for (std::ptrdiff_t k = 0; k < a.cols; ++k) packed[k * a.rows + i] = alpha * a(i, k);
-  }
-}
-
-template <typename T>
-void PackAByRow(MatrixView<const T> a, T alpha, std::ptrdiff_t row_stride, T* packed) {
+void PackA(MatrixView<const T> a, T alpha, std::ptrdiff_t row_stride, T* packed) {
   for (std::ptrdiff_t i = 0; i < a.rows; ++i) {
     if (alpha == T{1} && a.col_stride == 1) {
       std::memcpy(packed + i * row_stride, a.data + i * a.row_stride, static_cast<std::size_t>(a.cols) * sizeof(T));
@@ -74,8 +67,7 @@ void PackAByRow(MatrixView<const T> a, T alpha, std::ptrdiff_t row_stride, T* pa
 #define LANEWISE_INSTANTIATE(T)                                                 \
   template void PackPanel(MatrixView<const T>, std::ptrdiff_t, T*);             \
   template void PackB(MatrixView<const T>, std::ptrdiff_t, std::ptrdiff_t, T*); \
-  template void PackAByK(MatrixView<const T>, T, T*);                           \
-  template void PackAByRow(MatrixView<const T>, T, std::ptrdiff_t, T*);
+  template void PackA(MatrixView<const T>, T, std::ptrdiff_t, T*);
 LANEWISE_INSTANTIATE(float)
 LANEWISE_INSTANTIATE(double)
 #undef LANEWISE_INSTANTIATE

@@ -33,12 +33,8 @@ void PackPanel(MatrixView<const T> b, std::ptrdiff_t nr, T* panel);
 template <typename T>
 void PackB(MatrixView<const T> b, std::ptrdiff_t nr, std::ptrdiff_t panel_stride, T* panels);
 
-// alpha * a to packed[k * a.rows + i] (k-major: row stride 1, k stride a.rows).
-template <typename T>
-void PackAByK(MatrixView<const T> a, T alpha, T* packed);
-
 // alpha * a to packed[i * row_stride + k] (row-major: k stride 1).
 template <typename T>
-void PackAByRow(MatrixView<const T> a, T alpha, std::ptrdiff_t row_stride, T* packed);
+void PackA(MatrixView<const T> a, T alpha, std::ptrdiff_t row_stride, T* packed);
 
 }  // namespace lanewise::internal

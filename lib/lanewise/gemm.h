@@ -92,10 +92,11 @@ struct GemmPlan {
   PackA pack_a = PackA::kNo;
   PackB pack_b = PackB::kBeforehand;
   GemmSplit split = GemmSplit::kSmall;
-  double thread_break_even = 0;    // multiply-adds, of the machine
-  std::size_t l2 = 0;              // bytes, of the machine
-  std::size_t task_scratch = 0;    // elements for each task to pack into
-  std::size_t shared_scratch = 0;  // elements for all tasks: B, where they share it
+  double thread_break_even = 0;  // multiply-adds, of the machine
+  std::size_t l2 = 0;            // bytes, of the machine
+  std::size_t a_scratch = 0;     // elements for a copy of A, and
+  std::size_t b_scratch = 0;     // for all panels of B, where tasks share them
+  std::size_t task_scratch = 0;  // elements for each task to pack panels into
 };
 static_assert(sizeof(GemmPlan) <= 128);
 

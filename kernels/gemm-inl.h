@@ -161,16 +161,26 @@ HWY_INLINE void StoreColumns(D d, hn::Vec<D> v, T* row, std::size_t vec, std::si
   }
 }
 
-// The value that output (row, vec) starts from: bias or +0, plus beta * C.
-template <bool kFull, class D, typename T>
-HWY_INLINE hn::Vec<D> Start(D d, const TileArgs<T>& t, std::size_t row, std::size_t vec) {
+// What outputs start from: bias or +0, plus beta * C.
+template <bool kFull, int kVecs, class D, typename T, std::size_t... kVec, std::size_t... kI>
+HWY_INLINE void Start(D d, const TileArgs<T>& t, hn::Vec<D>* acc, std::index_sequence<kVec...>,
+                      std::index_sequence<kI...>) {
   const auto n = static_cast<std::size_t>(t.n);
-  hn::Vec<D> start = t.bias == nullptr ? hn::Zero(d) : LoadColumns<kFull>(d, t.bias, vec, n);
-  if (t.beta != T{0}) {
-    const T* c_row = t.c + static_cast<std::ptrdiff_t>(row) * t.c_row_stride;
-    start = hn::MulAdd(hn::Set(d, t.beta), LoadColumns<kFull>(d, c_row, vec, n), start);
+  hn::Vec<D> bias[kVecs];
+  if (t.bias == nullptr) {
+    ((bias[kVec] = hn::Zero(d)), ...);
+  } else {
+    ((bias[kVec] = LoadColumns<kFull>(d, t.bias, kVec, n)), ...);
   }
-  return start;
+  if (t.beta == T{0}) {
+    ((acc[kI] = bias[kI % kVecs]), ...);
+  } else {
+    const hn::Vec<D> beta = hn::Set(d, t.beta);
+    ((acc[kI] = hn::MulAdd(
+          beta, LoadColumns<kFull>(d, t.c + static_cast<std::ptrdiff_t>(kI / kVecs) * t.c_row_stride, kI % kVecs, n),
+          bias[kI % kVecs])),
+     ...);
+  }
 }
 
 // The sum over the chains of output vector kIndex, which lie kCount vectors apart.
@@ -181,34 +191,40 @@ HWY_INLINE V SumChains(const V* acc) {
   return hn::Add(hn::Add(acc[0], acc[kCount]), hn::Add(acc[2 * kCount], acc[3 * kCount]));
 }
 
-template <bool kFull, int kChains, int kCount, int kVecs, class D, typename T>
-HWY_INLINE void Finish(D d, const TileArgs<T>& t, const hn::Vec<D>* acc, std::size_t row, std::size_t vec) {
-  T* c_row = t.c + static_cast<std::ptrdiff_t>(row) * t.c_row_stride;
+// Stores the sums of the chains, or adds them to C.
+template <bool kFull, int kChains, int kVecs, class D, typename T, std::size_t... kI>
+HWY_INLINE void Finish(D d, const TileArgs<T>& t, const hn::Vec<D>* acc, std::index_sequence<kI...>) {
+  constexpr int kCount = static_cast<int>(sizeof...(kI));
   const auto n = static_cast<std::size_t>(t.n);
-  const hn::Vec<D>* p = acc + row * kVecs + vec;
-  if (t.first) {
-    // K = 0 is the start itself; adding chains of +0 would lose the sign of -0.
-    StoreColumns<kFull>(d, t.k == 0 ? *p : SumChains<kChains, kCount>(p), c_row, vec, n);
+  const auto c = [&t](std::size_t i) HWY_ATTR { return t.c + static_cast<std::ptrdiff_t>(i / kVecs) * t.c_row_stride; };
+  if (!t.first) {
+    (StoreColumns<kFull>(d, hn::Add(LoadColumns<kFull>(d, c(kI), kI % kVecs, n), SumChains<kChains, kCount>(acc + kI)),
+                         c(kI), kI % kVecs, n),
+     ...);
+  } else if (kChains == 1 || t.k != 0) {
+    (StoreColumns<kFull>(d, SumChains<kChains, kCount>(acc + kI), c(kI), kI % kVecs, n), ...);
   } else {
-    StoreColumns<kFull>(d, hn::Add(LoadColumns<kFull>(d, c_row, vec, n), SumChains<kChains, kCount>(p)), c_row, vec, n);
+    // K = 0 is the start itself; adding chains of +0 would lose the sign of -0.
+    (StoreColumns<kFull>(d, acc[kI], c(kI), kI % kVecs, n), ...);
   }
 }
 
 template <int kVecs, class D, typename T, std::size_t... kI>
-HWY_INLINE void StartAll(D d, const TileArgs<T>& t, hn::Vec<D>* acc, std::index_sequence<kI...>) {
+HWY_INLINE void StartAll(D d, const TileArgs<T>& t, hn::Vec<D>* acc, std::index_sequence<kI...> all) {
+  constexpr std::make_index_sequence<kVecs> kAllVecs;
   if (t.n == static_cast<std::int32_t>(kVecs * HWY_LANES(T))) {
-    ((acc[kI] = Start<true>(d, t, kI / kVecs, kI % kVecs)), ...);
+    Start<true, kVecs>(d, t, acc, kAllVecs, all);
   } else {
-    ((acc[kI] = Start<false>(d, t, kI / kVecs, kI % kVecs)), ...);
+    Start<false, kVecs>(d, t, acc, kAllVecs, all);
   }
 }
 
-template <int kChains, int kCount, int kVecs, class D, typename T, std::size_t... kI>
-HWY_INLINE void FinishAll(D d, const TileArgs<T>& t, const hn::Vec<D>* acc, std::index_sequence<kI...>) {
+template <int kChains, int kVecs, class D, typename T, std::size_t... kI>
+HWY_INLINE void FinishAll(D d, const TileArgs<T>& t, const hn::Vec<D>* acc, std::index_sequence<kI...> all) {
   if (t.n == static_cast<std::int32_t>(kVecs * HWY_LANES(T))) {
-    (Finish<true, kChains, kCount, kVecs>(d, t, acc, kI / kVecs, kI % kVecs), ...);
+    Finish<true, kChains, kVecs>(d, t, acc, all);
   } else {
-    (Finish<false, kChains, kCount, kVecs>(d, t, acc, kI / kVecs, kI % kVecs), ...);
+    Finish<false, kChains, kVecs>(d, t, acc, all);
   }
 }
 
@@ -227,7 +243,7 @@ void ColumnTile(const TileArgs<T>& t) {
   ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kChains * kCount>());
   if (t.first) StartAll<kVecs * kPanels>(d, t, acc, kAllOutputs);
   Steps<kChains, kRows, kVecs, kPanels>(d, t, {t.a, t.b}, t.k, acc);
-  FinishAll<kChains, kCount, kVecs * kPanels>(d, t, acc, kAllOutputs);
+  FinishAll<kChains, kVecs * kPanels>(d, t, acc, kAllOutputs);
 }
 
 // ---- Tiles of few rows and all of K ------------------------------------------------------------------------------

@@ -36,43 +36,48 @@ struct Job {
   const kernels::KernelTable& table;
   const kernels::GemmTiles<T>& tiles;
   MatrixView<const T> a;
-  MatrixView<const T> b;      // if it is not packed
-  const T* panels = nullptr;  // packed B, or null
-  std::ptrdiff_t panel_stride = 0;
+  MatrixView<const T> b;            // if it is not packed
+  const T* panels = nullptr;        // packed B, or null
+  std::ptrdiff_t panel_stride = 0;  // of packed B
   MatrixView<T> c;
   const GemmOptions<T>& options;
   T* task_scratch = nullptr;
-  bool activate_blocks = true;  // the epilogue runs on each finished block of rows
-
-  std::ptrdiff_t PanelCount() const { return (plan.n + plan.nr - 1) / plan.nr; }
+  bool activate_blocks = false;  // the epilogue runs on each finished block of rows
 };
+
+// The columns of some panels.
+template <typename T>
+Range Columns(const Job<T>& job, Range panels) {
+  return {panels.begin * job.plan.nr, std::min(panels.end * job.plan.nr, job.plan.n)};
+}
 
 // Some consecutive panels of B, as tiles read them, from some k on.
 template <typename T>
 struct Panels {
-  Range columns;
   const T* data;
   std::ptrdiff_t k_stride;
   std::ptrdiff_t panel_stride;
   const T* partial;  // packed copy of the last panel where it is narrower than the others, which are read in place
 };
 
-// Rows [k, k + count) of the given columns of B: where they lie, or packed into scratch.
+// Rows [k, k + count) of the given panels of B: where they lie, or packed into scratch.
 template <typename T>
-Panels<T> PreparePanels(const Job<T>& job, Range columns, std::ptrdiff_t k, std::ptrdiff_t count, T* scratch) {
+Panels<T> PreparePanels(const Job<T>& job, Range panels, std::ptrdiff_t k, std::ptrdiff_t count, T* scratch) {
   const std::ptrdiff_t nr = job.plan.nr;
   if (job.panels != nullptr) {
-    return {columns, job.panels + columns.begin / nr * job.panel_stride + k * nr, nr, job.panel_stride, nullptr};
+    return {job.panels + panels.begin * job.panel_stride + k * nr, nr, job.panel_stride, nullptr};
   }
+  const Range columns = Columns(job, panels);
   const MatrixView<const T> b = job.b.Rows(k, count).Columns(columns.begin, columns.size());
   if (job.plan.pack_b == PackB::kEachCall) {
     const std::ptrdiff_t panel_stride = internal::PanelStride<T>(count, nr);
     internal::PackB(b, nr, panel_stride, scratch);
-    return {columns, scratch, nr, panel_stride, nullptr};
+    return {scratch, nr, panel_stride, nullptr};
   }
-  const std::ptrdiff_t partial = columns.size() % nr;
-  if (partial != 0) internal::PackPanel(b.Columns(columns.size() - partial, partial), nr, scratch);
-  return {columns, b.data, b.row_stride, nr, partial == 0 ? nullptr : scratch};
+  const std::ptrdiff_t whole = (panels.size() - 1) * nr;
+  if (columns.size() - whole == nr) return {b.data, b.row_stride, nr, nullptr};
+  internal::PackPanel(b.Columns(whole, columns.size() - whole), nr, scratch);
+  return {b.data, b.row_stride, nr, scratch};
 }
 
 // What all tiles of a job have in common.
@@ -86,18 +91,15 @@ kernels::TileArgs<T> FirstTile(const Job<T>& job) {
   return tile;
 }
 
-// Points a tile at panel(s) from column j on.
+// Points a tile of `row` and below at columns [j, j + width) of C and at their panel(s), which start at b.
 template <typename T>
-void PointAt(const Job<T>& job, const Panels<T>& panels, std::ptrdiff_t j, std::ptrdiff_t row, std::ptrdiff_t width,
-             kernels::TileArgs<T>& tile) {
-  const std::ptrdiff_t n = std::min(width, panels.columns.end - j);
+void PointAt(const Job<T>& job, const Panels<T>& panels, const T* b, std::ptrdiff_t j, std::ptrdiff_t width,
+             std::ptrdiff_t row, kernels::TileArgs<T>& tile) {
+  const std::ptrdiff_t n = std::min(width, job.plan.n - j);
+  const bool is_partial = panels.partial != nullptr && n < job.plan.nr;
+  tile.b = is_partial ? panels.partial : b;
+  tile.b_k_stride = is_partial ? job.plan.nr : panels.k_stride;
   tile.n = static_cast<std::int32_t>(n);
-  if (n < job.plan.nr && panels.partial != nullptr) {
-    tile.b = panels.partial;
-    tile.b_k_stride = job.plan.nr;
-  } else {
-    tile.b_k_stride = panels.k_stride;
-  }
   tile.c = job.c.data + row * job.c.row_stride + j;
   tile.bias = job.options.bias == nullptr ? nullptr : job.options.bias + j;
 }
@@ -115,71 +117,71 @@ void PrefetchC(const kernels::TileArgs<T>& tile, std::ptrdiff_t rows) {
 
 // C's rows [rows) of some panels, for one chunk of K: a row of tiles.
 template <typename T>
-void RowOfTiles(const Job<T>& job, Range rows, const Panels<T>& panels, kernels::TileArgs<T>& tile) {
+void RowOfTiles(const Job<T>& job, Range rows, Range range, const Panels<T>& panels, kernels::TileArgs<T>& tile) {
+  const std::ptrdiff_t nr = job.plan.nr;
   const kernels::TileFunction<T> run = job.tiles.tile[rows.size() - 1];
   const T* b = panels.data;
-  for (std::ptrdiff_t j = panels.columns.begin; j < panels.columns.end; j += job.plan.nr) {
-    tile.b = b;
-    PointAt(job, panels, j, rows.begin, job.plan.nr, tile);
+  for (std::ptrdiff_t p = range.begin; p < range.end; ++p) {
+    PointAt(job, panels, b, p * nr, nr, rows.begin, tile);
     if (!tile.first) PrefetchC(tile, rows.size());
     run(tile);
     b += panels.panel_stride;
   }
 }
 
-// The part of C in the given row blocks and columns.
+// The part of C in the given row blocks and panels.
 template <typename T>
-void ComputeBlocks(const Job<T>& job, Range row_blocks, Range columns, T* scratch) {
+void ComputeBlocks(const Job<T>& job, Range row_blocks, Range range, T* scratch) {
   const GemmPlan& plan = job.plan;
   // The first `longer` row blocks have one row more than the others.
   const std::ptrdiff_t shortest = plan.row_blocks == 1 ? plan.m : plan.m / plan.row_blocks;
   const std::ptrdiff_t longer = plan.m - shortest * plan.row_blocks;
   kernels::TileArgs<T> tile = FirstTile(job);
-  for (std::ptrdiff_t j = columns.begin; j < columns.end; j += plan.nc) {
-    const Range block{j, std::min(j + plan.nc, columns.end)};
+  for (std::ptrdiff_t p = range.begin; p < range.end; p += plan.block_panels) {
+    const Range block{p, std::min(p + plan.block_panels, range.end)};
     // K = 0 still has one chunk, of no step: C starts there.
     for (std::ptrdiff_t k = 0; k == 0 || k < plan.k; k += plan.kc) {
       tile.k = std::min<std::ptrdiff_t>(plan.kc, plan.k - k);
       tile.first = k == 0;
       const bool activate = job.activate_blocks && k + tile.k == plan.k;
       const Panels<T> panels = PreparePanels(job, block, k, tile.k, scratch);
-      tile.b_panel_stride = panels.panel_stride;
       for (std::ptrdiff_t i = row_blocks.begin; i < row_blocks.end; ++i) {
         const std::ptrdiff_t begin = i * shortest + std::min(i, longer);
         const Range rows{begin, begin + shortest + (i < longer ? 1 : 0)};
         tile.a = job.a.data + rows.begin * job.a.row_stride + k * job.a.col_stride;
-        RowOfTiles(job, rows, panels, tile);
+        RowOfTiles(job, rows, block, panels, tile);
         if (activate) {
+          const Range columns = Columns(job, block);
           internal::ActivateRows<T>(job.table, job.options.activation,
-                                    job.c.Rows(rows.begin, rows.size()).Columns(block.begin, block.size()));
+                                    job.c.Rows(rows.begin, rows.size()).Columns(columns.begin, columns.size()));
         }
       }
     }
   }
 }
 
-// All rows, which are few, of the given columns: groups of panels side by side, each over all of K before the next.
+// All rows, which are few, of the given panels: groups of panels side by side, each over all of K before the next.
 template <typename T>
-void ComputeFewRows(const Job<T>& job, Range columns, T* scratch) {
+void ComputeFewRows(const Job<T>& job, Range range, T* scratch) {
   const GemmPlan& plan = job.plan;
   const auto m = static_cast<std::size_t>(plan.m - 1);
   const kernels::TileFunction<T> long_k = plan.k >= 2 * plan.kc ? job.tiles.long_k[m] : nullptr;
-  const std::ptrdiff_t wide = std::ptrdiff_t{job.tiles.wide_panels[m]} * plan.nr;
+  const std::ptrdiff_t wide = job.tiles.wide_panels[m];
   kernels::TileArgs<T> tile = FirstTile(job);
-  for (std::ptrdiff_t j = columns.begin; j < columns.end;) {
-    const bool is_wide = wide > plan.nr && columns.end - j >= wide;
-    const std::ptrdiff_t width = is_wide ? wide : std::min<std::ptrdiff_t>(plan.nr, columns.end - j);
-    const Panels<T> panels = PreparePanels(job, {j, j + width}, 0, plan.k, scratch);
+  for (std::ptrdiff_t p = range.begin; p < range.end;) {
+    // A last panel that is read in place may be narrower than the tile; packed ones are padded.
+    const bool fits = range.end - p >= wide && (plan.pack_b != PackB::kInPlace || (p + wide) * plan.nr <= plan.n);
+    const std::ptrdiff_t count = fits ? wide : 1;
+    const Panels<T> panels = PreparePanels(job, {p, p + count}, 0, plan.k, scratch);
     tile.a = job.a.data;
-    tile.b = panels.data;
     tile.b_panel_stride = panels.panel_stride;
-    PointAt(job, panels, j, 0, width, tile);
-    if (!is_wide && long_k != nullptr) {
+    PointAt(job, panels, panels.data, p * plan.nr, count * plan.nr, 0, tile);
+    if (count == 1 && long_k != nullptr) {
       tile.k = plan.k;
       tile.first = true;
       long_k(tile);
     } else {
-      const kernels::TileFunction<T> run = is_wide ? job.tiles.wide[m] : job.tiles.tile[m];
+      const kernels::TileFunction<T> run = count > 1 ? job.tiles.wide[m] : job.tiles.tile[m];
       for (std::ptrdiff_t k = 0; k == 0 || k < plan.k; k += plan.kc) {
         tile.k = std::min<std::ptrdiff_t>(plan.kc, plan.k - k);
         tile.first = k == 0;
@@ -188,9 +190,10 @@ void ComputeFewRows(const Job<T>& job, Range columns, T* scratch) {
         tile.b += tile.k * tile.b_k_stride;
       }
     }
-    j += width;
+    p += count;
   }
   if (job.activate_blocks) {
+    const Range columns = Columns(job, range);
     internal::ActivateRows<T>(job.table, job.options.activation, job.c.Columns(columns.begin, columns.size()));
   }
 }
@@ -198,18 +201,14 @@ void ComputeFewRows(const Job<T>& job, Range columns, T* scratch) {
 template <typename T>
 void RunTask(const Job<T>& job, int task) {
   const GemmPlan& plan = job.plan;
-  Range columns{0, plan.n};
-  if (plan.split == GemmSplit::kColumns) {
-    const Range panels = Part(job.PanelCount(), task, plan.tasks);
-    columns = {panels.begin * plan.nr, std::min(panels.end * plan.nr, plan.n)};
-  }
+  const Range panels = plan.split == GemmSplit::kColumns ? Part(plan.panels, task, plan.tasks) : Range{0, plan.panels};
   T* scratch = job.task_scratch + static_cast<std::size_t>(task) * plan.task_scratch;
   if (plan.few_rows) {
-    ComputeFewRows(job, columns, scratch);
+    ComputeFewRows(job, panels, scratch);
   } else {
-    const Range all{0, plan.row_blocks};
-    ComputeBlocks(job, plan.split == GemmSplit::kRows ? Part(plan.row_blocks, task, plan.tasks) : all, columns,
-                  scratch);
+    const Range row_blocks =
+        plan.split == GemmSplit::kRows ? Part(plan.row_blocks, task, plan.tasks) : Range{0, plan.row_blocks};
+    ComputeBlocks(job, row_blocks, panels, scratch);
   }
 }
 
@@ -230,8 +229,8 @@ template <typename T>
 void PackAllPanels(Executor& executor, Job<T>& job, T* packed) {
   job.panel_stride = internal::PanelStride<T>(job.plan.k, job.plan.nr);
   RunTasks(executor, job.plan.tasks, [&job, packed](int task) {
-    const Range panels = Part(job.PanelCount(), task, job.plan.tasks);
-    const Range columns{panels.begin * job.plan.nr, std::min(panels.end * job.plan.nr, job.plan.n)};
+    const Range panels = Part(job.plan.panels, task, job.plan.tasks);
+    const Range columns = Columns(job, panels);
     internal::PackB(job.b.Columns(columns.begin, columns.size()), job.plan.nr, job.panel_stride,
                     packed + panels.begin * job.panel_stride);
   });
@@ -346,7 +345,7 @@ Status RunPlan(Context& context, const GemmPlan& plan, MatrixView<const T> a, co
   if (scratch == nullptr && bytes != 0) return NoScratch(bytes);
   const kernels::KernelTable& table = context.kernels().table();
   // A function of whole rows needs whole rows in one block.
-  const bool whole_rows = plan.split != GemmSplit::kColumns && (plan.few_rows || plan.nc >= plan.n);
+  const bool whole_rows = plan.split != GemmSplit::kColumns && (plan.few_rows || plan.block_panels == plan.panels);
   Job<T> job{.plan = plan,
              .table = table,
              .tiles = LANEWISE_ROW_OF(T, table, gemm).ForChains(plan.chains),
@@ -357,7 +356,8 @@ Status RunPlan(Context& context, const GemmPlan& plan, MatrixView<const T> a, co
              .c = c,
              .options = options,
              .task_scratch = nullptr,
-             .activate_blocks = internal::IsElementwise(options.activation) || whole_rows};
+             .activate_blocks = options.activation != Activation::kIdentity &&
+                                (internal::IsElementwise(options.activation) || whole_rows)};
   Execute(context.executor(), job, scratch);
   return Status();
 }

@@ -2,9 +2,25 @@
 
 #include "view_check.h"
 
+#include <algorithm>
+
 #include "fmt/format.h"
 
 namespace lanewise::internal {
+
+bool IsValidWide(std::ptrdiff_t rows, std::ptrdiff_t cols, std::ptrdiff_t row_stride, std::ptrdiff_t col_stride,
+                 std::size_t element_size, std::ptrdiff_t* low, std::ptrdiff_t* high) {
+  const __int128 down = static_cast<__int128>(rows - 1) * row_stride;
+  const __int128 across = static_cast<__int128>(cols - 1) * col_stride;
+  const __int128 least = std::min<__int128>(down, 0) + std::min<__int128>(across, 0);
+  const __int128 most = std::max<__int128>(down, 0) + std::max<__int128>(across, 0);
+  // 256: padding to whole panels and cache lines must not overflow either.
+  const __int128 limit = PTRDIFF_MAX / static_cast<__int128>(256 * element_size);
+  if (most - least >= limit || static_cast<__int128>(rows) * cols >= limit) return false;
+  *low = static_cast<std::ptrdiff_t>(least);
+  *high = static_cast<std::ptrdiff_t>(most);
+  return true;
+}
 
 template <typename T>
 Result<ByteRange> CheckInput(std::string_view name, MatrixView<const T> view) {

@@ -27,25 +27,32 @@ ByteRange RangeOf(const T* p, std::ptrdiff_t n) {
   return {begin, begin + static_cast<std::uintptr_t>(n) * sizeof(T)};
 }
 
-// Whether sizes are not negative, elements are not null and no offset overflows; then `range` is set. Small calls spend
-// their time here, so the check is inline and the words are elsewhere.
+// IsValid for sizes and strides whose products need 128 bits.
+bool IsValidWide(std::ptrdiff_t rows, std::ptrdiff_t cols, std::ptrdiff_t row_stride, std::ptrdiff_t col_stride,
+                 std::size_t element_size, std::ptrdiff_t* low, std::ptrdiff_t* high);
+
+// Whether sizes are not negative, elements are not null and no offset overflows; then `range` is set. Small products
+// spend their time here, so this is inline and short; the words for what is wrong are CheckInput's.
 template <typename T>
 inline bool IsValid(const MatrixView<T>& view, ByteRange* range) {
   *range = {};
   if (view.rows <= 0 || view.cols <= 0) return view.rows >= 0 && view.cols >= 0;
-  // Products of two 64-bit numbers fit in 128 bits.
-  const __int128 down = static_cast<__int128>(view.rows - 1) * view.row_stride;
-  const __int128 across = static_cast<__int128>(view.cols - 1) * view.col_stride;
-  const __int128 low = (down < 0 ? down : 0) + (across < 0 ? across : 0);
-  const __int128 high = (down < 0 ? 0 : down) + (across < 0 ? 0 : across);
-  // 256: padding to whole panels and cache lines must not overflow either.
-  constexpr __int128 kLimit = PTRDIFF_MAX / static_cast<std::ptrdiff_t>(256 * sizeof(T));
-  if (high - low >= kLimit || static_cast<__int128>(view.rows) * view.cols >= kLimit || view.data == nullptr)
+  if (view.data == nullptr) return false;
+  std::ptrdiff_t low = 0;  // the least and greatest offsets of elements
+  std::ptrdiff_t high = 0;
+  constexpr std::ptrdiff_t kHalf = std::ptrdiff_t{1} << 26;
+  const std::ptrdiff_t bits = view.rows | view.cols | (view.row_stride + kHalf) | (view.col_stride + kHalf);
+  if (bits >= 0 && bits < 2 * kHalf) {  // sizes below 2^27, strides within +-2^26: nothing overflows
+    const std::ptrdiff_t down = (view.rows - 1) * view.row_stride;
+    const std::ptrdiff_t across = (view.cols - 1) * view.col_stride;
+    low = (down < 0 ? down : 0) + (across < 0 ? across : 0);
+    high = (down < 0 ? 0 : down) + (across < 0 ? 0 : across);
+  } else if (!IsValidWide(view.rows, view.cols, view.row_stride, view.col_stride, sizeof(T), &low, &high)) {
     return false;
+  }
   const auto base = reinterpret_cast<std::uintptr_t>(view.data);
   constexpr auto kSize = static_cast<std::ptrdiff_t>(sizeof(T));
-  *range = {base + static_cast<std::uintptr_t>(static_cast<std::ptrdiff_t>(low) * kSize),
-            base + static_cast<std::uintptr_t>((static_cast<std::ptrdiff_t>(high) + 1) * kSize)};
+  *range = {base + static_cast<std::uintptr_t>(low * kSize), base + static_cast<std::uintptr_t>((high + 1) * kSize)};
   return true;
 }
 

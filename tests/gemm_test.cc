@@ -451,8 +451,8 @@ TEST_CASE("A plan is pure, and explains each of its choices") {
   const GemmPlan one = PlanGemm(shape, context.kernels(), machine, 1);
   CHECK(one.tasks == 1);
   CHECK(one.split == GemmSplit::kOneThread);
-  CHECK(one.nc * one.kc * 4 <= 1 << 19);
-  CHECK(one.nc % one.nr == 0);
+  CHECK(one.block_panels * one.nr * one.kc * 4 <= 1 << 19);
+  CHECK(one.panels * one.nr >= 512);
   const GemmPlan two = PlanGemm(shape, context.kernels(), machine, 2);
   CHECK(two.tasks == 2);
   CHECK(two.split == GemmSplit::kColumns);

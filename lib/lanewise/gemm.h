@@ -81,9 +81,10 @@ enum class GemmSplit : std::uint8_t {
 // How a product is computed, and why. Plain data.
 struct GemmPlan {
   std::ptrdiff_t m = 0, n = 0, k = 0;
-  std::ptrdiff_t nc = 0;          // columns of a block of B: kc x nc elements stay in L2
-  std::ptrdiff_t row_blocks = 0;  // M is cut into so many nearly equal parts of at most mr rows
-  std::int32_t kc = 0;            // length of a chunk of K
+  std::ptrdiff_t panels = 0;        // of B, each of nr columns (the last may have fewer)
+  std::ptrdiff_t block_panels = 0;  // of a block of B: kc x (block_panels * nr) elements stay in L2
+  std::ptrdiff_t row_blocks = 0;    // M is cut into so many nearly equal parts of at most mr rows
+  std::int32_t kc = 0;              // length of a chunk of K
   std::int32_t mr = 0, nr = 0, chains = 0;
   std::int32_t tasks = 1;  // parts that run at once
   ElementType type = ElementType::kF32;

@@ -148,13 +148,13 @@ HWY_INLINE void Steps(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t 
 template <bool kFull, class D, typename T>
 HWY_INLINE hn::Vec<D> LoadColumns(D d, const T* row, std::size_t vec, std::size_t n) {
   const std::size_t begin = vec * HWY_LANES(T);
-  if constexpr (kFull) return hn::LoadU(d, row + begin);
+  if (kFull || begin + HWY_LANES(T) <= n) return hn::LoadU(d, row + begin);
   return begin < n ? LoadFirst(d, row + begin, HWY_MIN(n - begin, HWY_LANES(T))) : hn::Zero(d);
 }
 template <bool kFull, class D, typename T>
 HWY_INLINE void StoreColumns(D d, hn::Vec<D> v, T* row, std::size_t vec, std::size_t n) {
   const std::size_t begin = vec * HWY_LANES(T);
-  if constexpr (kFull) {
+  if (kFull || begin + HWY_LANES(T) <= n) {
     hn::StoreU(v, d, row + begin);
   } else if (begin < n) {
     StoreFirst(d, v, row + begin, HWY_MIN(n - begin, HWY_LANES(T)));

@@ -102,7 +102,7 @@ ExitCode Run(const Options& options) {
                    {"class", Name(ClassOf(plan.tier))},
                    {"mr", plan.mr},
                    {"nr", plan.nr},
-                   {"nc", plan.nc},
+                   {"nc", plan.block_panels * plan.nr},
                    {"kc", plan.kc},
                    {"chains", plan.chains},
                    {"tasks", plan.tasks},

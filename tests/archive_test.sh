@@ -28,7 +28,7 @@ report "it needs symbols of fmt" "$("$nm" --demangle --undefined-only "$archive"
 beyond_baseline() {
   "$objdump" --disassemble --demangle --no-show-raw-insn "$archive" | awk '
     BEGIN {
-      vex = "^(v[a-z0-9]+|k(and|andn|mov|not|or|ortest|shift|test|unpck|xn?or)[a-z]*[bwdq]|andn|bextr|bls(i|r|msk)|bzhi|mulx|pdep|pext|rorx|s(ar|hl|hr)x|tzcnt|lzcnt)$"
+      vex = "^(v[a-z0-9]+|k(and|andn|mov|not|or|ortest|shift|test|unpck|xn?or)[a-z]*[bwdq]|andn|bextr|bls(i|r|msk)|bzhi|mulx|pdep|pext|rorx|s(ar|hl|hr)x|lzcnt)$"
       sse4 = "^(pshufb|palignr|pabs[bwd]|pmulhrsw|psign[bwd]|pmaddubsw|ph(add|sub)s?[wd]|pblend(w|vb)|blendv?p[sd]|dpp[sd]|insertps|extractps|pextr[bdq]|pinsr[bdq]|round[ps][sd]|ptest|pmov[sz]x[bwdq]+|pm(in|ax)(sb|sd|uw|ud)|pmul(ld|dq)|pcmp(eq|gt)q|packusdw|popcnt|crc32[bwlq]?|addsubp[sd]|h(add|sub)p[sd]|movddup|movs[hl]dup|lddqu)$"
     }
     /^[0-9a-f]+ <.*>:$/ { name = $0; sub(/^[0-9a-f]+ </, "", name); sub(/>:$/, "", name); next }
@@ -37,7 +37,9 @@ beyond_baseline() {
     $2 ~ sse4 && name !~ /N_(SSE4|AVX[23])::/ { print name "\t" $0 }'
 }
 
-if "$objdump" --file-headers "$archive" | grep -q x86-64; then
+# Not `| grep -q`: it leaves early, and with pipefail objdump's broken pipe would skip the check.
+# tzcnt is not in the list: compilers write `rep bsf`, which runs on every CPU, for a count of trailing zeros.
+if [[ $("$objdump" --file-headers "$archive") == *x86-64* ]]; then
   report "instructions beyond the baseline outside the tiers' functions" "$(beyond_baseline)"
   # The look itself must be able to see something.
   [[ $("$objdump" -d --demangle --no-show-raw-insn "$archive" | grep -cE '\sv[a-z]+.*%[yz]mm') -gt 100 ]] ||

@@ -76,7 +76,7 @@ refuses() {
   if cmake -S "$dir" -B "$dir/build" -DCMAKE_PREFIX_PATH="$prefix" >"$dir.log" 2>&1; then
     fail "find_package(lanewise $1) succeeds"
   fi
-  tr -s ' \n' ' ' <"$dir.log" | grep -qF "$2" || { cat "$dir.log"; fail "find_package(lanewise $1) does not say '$2'"; }
+  tr -s ' \n' ' ' <"$dir.log" | grep -F "$2" >/dev/null || { cat "$dir.log"; fail "find_package(lanewise $1) does not say '$2'"; }
 }
 refuses 99 "compatible with requested version"
 refuses "COMPONENTS nonsense" "has no component 'nonsense'"

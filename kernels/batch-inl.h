@@ -138,6 +138,21 @@ HWY_INLINE bool AllTrue(D d, const Batch<M, 4>& mask) {
   return hn::AllTrue(d, hn::And(hn::And(mask.v[0], mask.v[1]), hn::And(mask.v[2], mask.v[3])));
 }
 
+template <class D, class M>
+HWY_INLINE bool AllFalse(D d, const M& mask) {
+  return hn::AllFalse(d, mask);
+}
+
+template <class D, class M>
+HWY_INLINE bool AllFalse(D d, const Batch<M, 2>& mask) {
+  return hn::AllFalse(d, hn::Or(mask.v[0], mask.v[1]));
+}
+
+template <class D, class M>
+HWY_INLINE bool AllFalse(D d, const Batch<M, 4>& mask) {
+  return hn::AllFalse(d, hn::Or(hn::Or(mask.v[0], mask.v[1]), hn::Or(mask.v[2], mask.v[3])));
+}
+
 // The index is a template parameter, here as above, so that a batch stays in registers.
 template <class D, typename T, std::size_t... i>
 HWY_INLINE auto Load(D d, const T* p, std::index_sequence<i...> /*parts*/) {

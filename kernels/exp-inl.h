@@ -156,27 +156,31 @@ inline constexpr bool kTight = sizeof(hn::TFromD<D>) == sizeof(Precision);
 struct Sigmoid {
   template <typename Precision, class D, class V = hn::Vec<D>>
   static HWY_INLINE V At(D d, V x) {
-    const auto one = hn::Set(d, 1);
     const auto inside = ops::Le(ops::Abs(x), hn::Set(d, ExpLimits<hn::TFromD<D>>::kNormal));
+    if (HWY_LIKELY(ops::AllTrue(d, inside))) return Inside<Precision>(d, x);
+    const auto positive = ops::Gt(x, hn::Zero(d));
+    const V outside = ops::IfThenElse(positive, hn::Set(d, 1), Exp::At<Precision>(d, x));
+    if (ops::AllFalse(d, inside)) return outside;
+    return ops::IfThenElse(inside, Inside<Precision>(d, x), outside);
+  }
+
+ private:
+  // For e^-x that is normal and finite.
+  template <typename Precision, class D, class V>
+  static HWY_INLINE V Inside(D d, const V& x) {
+    const auto one = hn::Set(d, 1);
     V head;
     V tail;
     const V power = PowerOfTwo(d, ReduceExp<Precision>(d, ops::Neg(x), head, tail));
     const V s = ops::Add(head, tail);
     const V p = ops::Add(s, one);
-    V y;
-    if constexpr (kTight<Precision, D>) {
-      const V e = ops::Mul(power, p);
-      const V sum = ops::Add(e, one);
-      const V low = ops::MulAdd(power, LostOfOrdered(one, s, p), Lost(one, e, sum));
-      const V q = ops::Div(one, sum);
-      const V rest = ops::NegMulAdd(q, low, DivisionRest(one, q, sum));
-      y = ops::MulAdd(q, rest, q);
-    } else {
-      y = ops::Div(one, ops::MulAdd(power, p, one));
-    }
-    if (HWY_LIKELY(ops::AllTrue(d, inside))) return y;
-    const auto positive = ops::Gt(x, hn::Zero(d));
-    return ops::IfThenElse(inside, y, ops::IfThenElse(positive, one, Exp::At<Precision>(d, x)));
+    if constexpr (!kTight<Precision, D>) return ops::Div(one, ops::MulAdd(power, p, one));
+    const V e = ops::Mul(power, p);
+    const V sum = ops::Add(e, one);
+    const V low = ops::MulAdd(power, LostOfOrdered(one, s, p), Lost(one, e, sum));
+    const V q = ops::Div(one, sum);
+    const V rest = ops::NegMulAdd(q, low, DivisionRest(one, q, sum));
+    return ops::MulAdd(q, rest, q);
   }
 };
 

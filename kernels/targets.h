@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Configures Highway: which of its targets are compiled, and which are not and why. Every source file of kernels/
-// includes this before any Highway header; outside kernels/ the benchmarks' probe alone does.
+// includes this before any Highway header; outside kernels/ only the benchmarks do.
 //
 // The order at the top of a kernel source file is fixed by Highway's re-inclusion:
 //

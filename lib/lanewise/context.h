@@ -21,9 +21,9 @@ namespace lanewise {
 struct Machine {
   std::size_t l1d = 0;  // bytes, of one core
   std::size_t l2 = 0;
-  // Multiply-adds below which a second thread does not pay: starting one costs about 2 us, in which a core with
-  // 512-bit vectors does 2e5 of them. A fact about the machine with a default, not something measured inside.
-  double thread_break_even = 4e5;
+  // Multiply-adds below which a second thread does not pay: a core with 512-bit vectors does them in about 15 us, and
+  // waking a thread that sleeps takes about 5. A fact about the machine with a default, not something measured inside.
+  double thread_break_even = 2e6;
 
   // From the CPU's caches; unknown or absurd sizes (hypervisors report both) are replaced or clamped: l1d to
   // 16 KiB..256 KiB (default 32 KiB), l2 to 128 KiB..8 MiB (default 512 KiB).

@@ -63,7 +63,7 @@ Prepared Prepare(const Spot& spot, const kernels::UnaryKernel<T>& kernel) {
           .check = [d, spot]() -> std::string {
             const test::UnaryReference* reference = test::FindUnary(spot.name);
             if (reference == nullptr) return kNoReference;
-            const double bound = reference->MaxUlp<T>(ClassOf(spot.tier));
+            const double bound = MaxUlp<T>(reference->function, ClassOf(spot.tier));
             for (std::size_t i = 0; i < d->x.size(); ++i) {
               const double error = test::UlpError(d->y[i], reference->exact(d->x[i]));
               if (!(error <= bound)) {

@@ -252,7 +252,7 @@ void AddSigmoid(Suite& suite) {
     const auto d = std::make_shared<SigmoidData>();
     const kernels::UnaryKernel<float>* kernel = kernels::CompiledTable(tier)->sigmoid_f32;
     return Prepared{.run = [=] { kernel->run(d->x.data(), d->y.data(), d->x.size()); },
-                    .check = [=] { return d->Check(test::FindUnary("sigmoid")->MaxUlp<float>(ClassOf(tier))); },
+                    .check = [=] { return d->Check(MaxUlp<float>(Function::kSigmoid, ClassOf(tier))); },
                     .elements = SigmoidData::kCount};
   };
   AddWorkload<float>(suite, "W2_sigmoid", std::to_string(SigmoidData::kCount), naive, on_tier);

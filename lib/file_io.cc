@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 
 #include <fcntl.h>
@@ -70,7 +71,8 @@ bool WriteAll(int fd, std::string_view bytes) {
   return true;
 }
 
-// A new file in `folder`, and its name. Names of the process's own; a leftover of a killed one is stepped over.
+// A new file in `folder`, and its name. Names of the process's own; a leftover of a killed one is stepped over. Less of
+// the mode than asked for is the umask's doing.
 int CreateTemporary(const std::filesystem::path& folder, mode_t mode, std::string& name) {
   for (int i = 0;; ++i) {
     name = folder / fmt::format(".lanewise-{}-{}.tmp", getpid(), i);
@@ -83,7 +85,7 @@ int CreateTemporary(const std::filesystem::path& folder, mode_t mode, std::strin
 struct Target {
   std::string path;  // behind symbolic links
   std::filesystem::path folder;
-  mode_t mode = 0666;  // less the umask
+  std::optional<mode_t> mode;  // of the file that is replaced
 };
 
 Result<Target> FindTarget(const std::string& path) {
@@ -107,12 +109,13 @@ Result<Target> FindTarget(const std::string& path) {
 }
 
 // Whether everything reached the disk under its final name; otherwise errno says why, and `name` may still exist.
-bool WriteAndRename(Descriptor& fd, const std::string& name, const std::string& target,
+bool WriteAndRename(Descriptor& fd, const std::string& name, const Target& target,
                     std::span<const std::string_view> parts) {
+  if (target.mode && fchmod(fd.get(), *target.mode) != 0) return false;
   for (const std::string_view part : parts) {
     if (!WriteAll(fd.get(), part)) return false;
   }
-  return fsync(fd.get()) == 0 && fd.Close() && rename(name.c_str(), target.c_str()) == 0;
+  return fsync(fd.get()) == 0 && fd.Close() && rename(name.c_str(), target.path.c_str()) == 0;
 }
 
 }  // namespace
@@ -146,9 +149,9 @@ Status WriteFile(const std::string& path, std::span<const std::string_view> part
   const Result<Target> target = FindTarget(path);
   if (!target.ok()) return target.status();
   std::string temporary;
-  Descriptor fd(CreateTemporary(target->folder, target->mode, temporary));
+  Descriptor fd(CreateTemporary(target->folder, target->mode.value_or(0666), temporary));
   if (fd.get() < 0) return IoError("write", path, errno);
-  if (!WriteAndRename(fd, temporary, target->path, parts)) {
+  if (!WriteAndRename(fd, temporary, *target, parts)) {
     const int error = errno;
     unlink(temporary.c_str());
     return IoError("write", path, error);
@@ -165,7 +168,7 @@ Status CheckWritable(const std::string& path) {
   const Result<Target> target = FindTarget(path);
   if (!target.ok()) return target.status();
   std::string temporary;
-  const Descriptor fd(CreateTemporary(target->folder, target->mode, temporary));
+  const Descriptor fd(CreateTemporary(target->folder, target->mode.value_or(0666), temporary));
   if (fd.get() < 0) return IoError("write", path, errno);
   unlink(temporary.c_str());
   return {};

@@ -349,7 +349,7 @@ Status RunPlan(Context& context, const GemmPlan& plan, MatrixView<const T> a, co
   Job<T> job{.plan = plan,
              .table = table,
              .tiles = LANEWISE_ROW_OF(T, table, gemm).ForChains(plan.chains),
-             .a = a,
+             .a = a.Columns(0, plan.k),  // none of them if alpha = 0
              .b = b.view,
              .panels = b.packed != nullptr ? b.packed->data() : nullptr,
              .panel_stride = b.packed != nullptr ? b.packed->panel_stride() : 0,

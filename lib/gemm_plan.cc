@@ -33,7 +33,7 @@ PackA ChoosePackA(const GemmShape& shape, const GemmPlan& plan, bool unit_k_stri
   if (unit_k_stride && shape.a_k_stride != 1) return PackA::kForUnitStride;
   // Rows a multiple of 2 KiB apart fall into two sets of a 4 KiB way of L1 at most; more of them than an 8-way cache
   // can hold beside the panel evict each other at each k. Copying A pays once each row is used for several panels.
-  const std::ptrdiff_t row_stride = shape.a_row_stride == 0 ? shape.k : shape.a_row_stride;
+  const std::ptrdiff_t row_stride = shape.a_row_stride == kDenseStride ? shape.k : shape.a_row_stride;
   const bool aliased =
       shape.a_k_stride == 1 && row_stride * static_cast<std::ptrdiff_t>(SizeOf(shape.type)) % 2048 == 0;
   if (aliased && shape.m >= 8 && shape.n >= 4 * plan.nr) return PackA::kForCacheSets;
@@ -42,7 +42,10 @@ PackA ChoosePackA(const GemmShape& shape, const GemmPlan& plan, bool unit_k_stri
 
 PackB ChoosePackB(const GemmShape& shape, const GemmPlan& plan) {
   if (shape.b_packed) return PackB::kBeforehand;
-  if (plan.n == 1) return shape.b_k_stride == 1 || shape.b_k_stride == 0 ? PackB::kInPlace : PackB::kEachCall;
+  if (plan.n == 1) {
+    const bool contiguous = shape.b_k_stride == 1 || shape.b_k_stride == kDenseStride;
+    return contiguous ? PackB::kInPlace : PackB::kEachCall;
+  }
   return shape.b_column_stride == 1 && plan.row_blocks <= kInPlaceRowBlocks ? PackB::kInPlace : PackB::kEachCall;
 }
 

@@ -4,6 +4,8 @@
 
 #include "lanewise/gemm.h"
 
+#include <sys/mman.h>
+
 #include <cstdint>
 #include <limits>
 #include <set>
@@ -50,7 +52,7 @@ T Draw(Random& random, Data data) {
 }
 
 // How an operand lies in memory.
-enum class Layout { kDense, kTransposed, kPadded, kReversed, kSpread };
+enum class Layout { kDense, kTransposed, kPadded, kReversed, kSpread, kRepeated };
 
 // An operand of its own between guard pages. Elements of the buffer that are not the matrix's are NaN.
 template <typename T>
@@ -73,6 +75,9 @@ struct Operand {
       case Layout::kSpread:
         view = MatrixView<T>(buffer.data(), rows, cols, 2 * cols, 2);
         break;
+      case Layout::kRepeated:  // one row, again and again
+        view.row_stride = 0;
+        break;
     }
   }
 
@@ -85,9 +90,10 @@ struct Operand {
   // The buffer ends with the last element, so that a read beyond it meets the guard page.
   static std::size_t Elements(std::ptrdiff_t rows, std::ptrdiff_t cols, Layout layout) {
     if (rows == 0 || cols == 0) return 0;
-    const std::ptrdiff_t count = layout == Layout::kPadded   ? (rows - 1) * (cols + 3) + cols
-                                 : layout == Layout::kSpread ? 2 * rows * cols - 1
-                                                             : rows * cols;
+    const std::ptrdiff_t count = layout == Layout::kPadded     ? (rows - 1) * (cols + 3) + cols
+                                 : layout == Layout::kSpread   ? 2 * rows * cols - 1
+                                 : layout == Layout::kRepeated ? cols
+                                                               : rows * cols;
     return static_cast<std::size_t>(count);
   }
 
@@ -169,8 +175,8 @@ const kernels::GemmKernel<T>& KernelOf(const kernels::KernelTable& table) {
   }
 }
 
-constexpr Layout kLayouts[] = {Layout::kDense, Layout::kTransposed, Layout::kPadded, Layout::kReversed,
-                               Layout::kSpread};
+constexpr Layout kLayouts[] = {Layout::kDense,    Layout::kTransposed, Layout::kPadded,
+                               Layout::kReversed, Layout::kSpread,     Layout::kRepeated};
 
 std::set<std::ptrdiff_t> AroundMultiples(std::ptrdiff_t tile) {
   return {0, 1, tile - 1, tile, tile + 1, 2 * tile - 1, 2 * tile, 3 * tile + tile / 2 + 1};
@@ -215,8 +221,8 @@ TEST_CASE_TEMPLATE("Few rows equal the oracle over several panels and chunks of 
           t.bias = ++seed % 3 != 0;
           t.beta = seed % 4 == 0 ? 0.5 : 0;
           t.packed = seed % 2 == 0;
-          t.b = kLayouts[seed % 5];
-          t.a = kLayouts[seed / 5 % 5];
+          t.b = kLayouts[seed % 6];
+          t.a = kLayouts[seed / 6 % 6];
           t.side = seed % 7 < 3 ? Flush::kFront : Flush::kBack;
           t.data = seed % 11 == 0 ? Data::kSpecial : Data::kUniform;
           Check<T>(context, ClassOf(tier), t, seed);
@@ -235,8 +241,8 @@ TEST_CASE_TEMPLATE("Gemm equals the oracle for any strides, transposes, alpha an
       Case t{.m = static_cast<std::ptrdiff_t>(random.Below(40)),
              .n = static_cast<std::ptrdiff_t>(random.Below(3) == 0 ? random.Below(18) : random.Below(80)),
              .k = static_cast<std::ptrdiff_t>(random.Below(4) == 0 ? 200 + random.Below(400) : random.Below(40))};
-      t.a = kLayouts[random.Below(5)];
-      t.b = kLayouts[random.Below(5)];
+      t.a = kLayouts[random.Below(6)];
+      t.b = kLayouts[random.Below(6)];
       constexpr Layout kOutputs[] = {Layout::kDense, Layout::kPadded, Layout::kReversed};
       t.c = kOutputs[random.Below(3)];
       t.alpha = kFactors[random.Below(3)];
@@ -248,6 +254,31 @@ TEST_CASE_TEMPLATE("Gemm equals the oracle for any strides, transposes, alpha an
       Check<T>(context, ClassOf(tier), t, seed);
     }
   });
+}
+
+TEST_CASE_TEMPLATE("With alpha = 0 neither A nor B is touched, however they lie", T, float, double) {
+  constexpr std::ptrdiff_t kM = 33, kN = 150, kK = 512;
+  constexpr std::size_t kBytes = std::size_t{kK} * kN * sizeof(T);
+  void* unreadable = mmap(nullptr, kBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  REQUIRE(unreadable != MAP_FAILED);
+  const T* elements = static_cast<const T*>(unreadable);
+  GemmOptions<T> options;
+  options.alpha = 0;
+  ForEachTier([&](Tier tier, const kernels::KernelTable&) {
+    for (const std::ptrdiff_t n : {std::ptrdiff_t{1}, kN}) {
+      for (const auto& a :
+           {MatrixView<const T>(elements, kM, kK), MatrixView<const T>(elements, kK, kM).Transposed()}) {
+        for (const auto& b :
+             {MatrixView<const T>(elements, kK, n), MatrixView<const T>(elements, n, kK).Transposed()}) {
+          Context context(KernelsOf(tier));  // with no scratch memory of an earlier call
+          std::vector<T> c(static_cast<std::size_t>(kM * n), T{7});
+          REQUIRE(Gemm<T>(context, a, b, MatrixView<T>(c.data(), kM, n), options).ok());
+          CHECK(c == std::vector<T>(c.size(), T{0}));
+        }
+      }
+    }
+  });
+  munmap(unreadable, kBytes);
 }
 
 TEST_CASE_TEMPLATE("Threads, blocks and cache sizes change no bit", T, float, double) {

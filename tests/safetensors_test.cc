@@ -309,16 +309,20 @@ TEST_CASE("a failed write leaves the old file and nothing else") {
 TEST_CASE("a write follows a link, keeps permissions and steps over leftovers") {
   const TemporaryFolder folder;
   const std::string path = folder.Write("m", "old");
-  REQUIRE(chmod(path.c_str(), 0600) == 0);
   REQUIRE(symlink("m", (folder / "link").c_str()) == 0);
   folder.Write(".lanewise-" + std::to_string(getpid()) + "-0.tmp", "leftover");
   const std::string_view parts[] = {"ne", "", "w"};
-  REQUIRE(WriteFile(folder / "link", parts).ok());
-  CHECK(ReadBytes(path) == "new");
-  CHECK(std::filesystem::is_symlink(folder / "link"));
-  struct stat info = {};
-  REQUIRE(stat(path.c_str(), &info) == 0);
-  CHECK((info.st_mode & 0777) == 0600);
+  const mode_t umask_before = umask(022);
+  for (const mode_t mode : {0600, 0666}) {  // the second with more than the umask would give
+    REQUIRE(chmod(path.c_str(), mode) == 0);
+    REQUIRE(WriteFile(folder / "link", parts).ok());
+    CHECK(ReadBytes(path) == "new");
+    CHECK(std::filesystem::is_symlink(folder / "link"));
+    struct stat info = {};
+    REQUIRE(stat(path.c_str(), &info) == 0);
+    CHECK((info.st_mode & 0777) == mode);
+  }
+  umask(umask_before);
   CHECK(folder.CountFiles() == 3);
 }
 

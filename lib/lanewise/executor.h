@@ -48,7 +48,7 @@ class SerialExecutor final : public Executor {
   }
 };
 
-// How many threads suit this process, and why ("2: CPU affinity", "1: cgroup quota of 1.50 CPUs").
+// How many threads suit this process, and why ("2 CPUs in the affinity mask", "cgroup quota of 1.50 CPUs").
 struct ThreadCount {
   int threads = 1;
   std::string reason;

@@ -47,12 +47,16 @@ Status Gemm(Context& context, MatrixView<const T> a, const PackedMatrix<T>& b, M
 
 enum class ElementType : std::uint8_t { kF32, kF64 };
 
-// What a plan depends on besides the machine. Strides are in elements; 0 stands for a dense, row-major matrix's.
+// The row stride of a dense, row-major matrix, whatever its number of columns. (No view has it: 0 is a stride like any
+// other, that of one row repeated.)
+inline constexpr std::ptrdiff_t kDenseStride = PTRDIFF_MIN;
+
+// What a plan depends on besides the machine. Strides are in elements.
 struct GemmShape {
   ElementType type = ElementType::kF32;
   std::ptrdiff_t m = 0, n = 0, k = 0;
-  std::ptrdiff_t a_row_stride = 0, a_k_stride = 1;
-  std::ptrdiff_t b_k_stride = 0, b_column_stride = 1;
+  std::ptrdiff_t a_row_stride = kDenseStride, a_k_stride = 1;
+  std::ptrdiff_t b_k_stride = kDenseStride, b_column_stride = 1;
   bool b_packed = false;
   bool scaled = false;  // alpha is neither 0 nor 1
 };

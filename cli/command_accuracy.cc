@@ -212,11 +212,11 @@ Command AddAccuracy(CLI::App& program) {
   CLI::App* command = program.add_subcommand("accuracy", "Measure the errors of exp, log, sigmoid ... on every tier");
   auto settings = std::make_shared<Settings>();
   CLI::Option* function =
-      command->add_option("function", settings->function, "exp, log, log1p, sigmoid, tanh or relu (default: all)");
-  command->add_flag("--full", settings->full, "All 2^32 inputs (about a minute a function) instead of a sample");
+      command->add_option("FUNCTION", settings->function, "exp, log, log1p, sigmoid, tanh or relu. Default:\nall");
+  command->add_flag("--full", settings->full, "All 2^32 inputs (about a minute a function)\ninstead of a sample");
   command
       ->add_flag("--certificate", settings->certificate,
-                 "With --full: print the function's certificate, a JSON document with a hash of each 2^20 results")
+                 "With --full: print the function's certificate, a\nJSON document with a hash of each 2^20 results")
       ->needs(function)
       ->needs("--full");
   const IsaOption isa(*command);

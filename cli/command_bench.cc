@@ -3,6 +3,7 @@
 // lanewise bench: becomes the separate program `lanewise-bench`, so that this one needs no benchmark library.
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <string>
@@ -28,6 +29,7 @@ void Execute(const std::string& program, const std::vector<std::string>& argumen
 }
 
 ExitCode Run(const std::vector<std::string>& arguments) {
+  std::signal(SIGPIPE, SIG_DFL);  // main ignores it, and so would the other program
   std::error_code error;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
   const std::filesystem::path folder = self.parent_path();

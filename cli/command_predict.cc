@@ -3,6 +3,7 @@
 // lanewise predict: samples in, a line of CSV for each out; or small pictures with what the model sees in them.
 
 #include <algorithm>
+#include <cstdint>
 #include <numeric>
 #include <optional>
 #include <span>
@@ -173,7 +174,9 @@ Result<Dataset> ReadInput(const Options& options) {
     return ReadData(settings.input, Split::kTest, options.columns.Get(CsvRole::kNone));
   }
   constexpr std::ptrdiff_t kDigits = 100;
-  return BuiltInDigits(Split::kTest, settings.skip + settings.limit.value_or(kDigits));
+  std::ptrdiff_t samples = 0;
+  if (__builtin_add_overflow(settings.skip, settings.limit.value_or(kDigits), &samples)) samples = PTRDIFF_MAX;
+  return BuiltInDigits(Split::kTest, samples);
 }
 
 // Rows [first, first + rows) of a result in text, or in JSON's array.
@@ -185,7 +188,8 @@ ExitCode Predict(const Options& options, const Model<T>& model, Compute& compute
 
   constexpr std::ptrdiff_t kBlock = 1024;  // samples between two writes
   const std::ptrdiff_t outputs = network->outputs();
-  const std::ptrdiff_t end = std::min(data.samples, settings.skip + settings.limit.value_or(data.samples));
+  const std::ptrdiff_t left = data.samples - settings.skip;
+  const std::ptrdiff_t end = settings.skip + std::min(left, settings.limit.value_or(left));
   std::vector<T> y(static_cast<std::size_t>(kBlock * outputs));
   Json document = Json::array();
   std::string text = options.json || settings.show ? "" : CsvHeader(options, model);

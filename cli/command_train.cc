@@ -154,6 +154,7 @@ Result<std::vector<std::ptrdiff_t>> ChooseSizes(const Settings& settings, const 
   if (!classes && loss == Loss::kSoftmaxCrossEntropy) {
     return Invalid("--loss: softmax-cross-entropy needs classes (--label); the data has targets");
   }
+  if (classes && data.classes < 2) return Invalid("--data: all samples are of one class; there is nothing to learn");
   const std::ptrdiff_t answers = classes ? data.classes : data.target_count;
   const std::vector<std::ptrdiff_t>& sizes = settings.layers;
   if (sizes.empty()) return std::vector<std::ptrdiff_t>{data.features, 128, answers};
@@ -200,7 +201,7 @@ Result<Plan> MakePlan(const Settings& settings, const Dataset& data) {
   plan.trainer = {.loss = *loss,
                   .learning_rate = settings.learning_rate,
                   .momentum = settings.momentum,
-                  .batch = settings.batch,
+                  .batch = std::min(settings.batch, data.samples),  // memory for a batch of more helps nobody
                   .seed = settings.seed,
                   .input_scale = settings.input_scale.value_or(data.bytes.empty() ? 1 : 1.0 / 255)};
   plan.class_names = settings.class_names.empty() ? data.class_names : settings.class_names;
@@ -210,6 +211,9 @@ Result<Plan> MakePlan(const Settings& settings, const Dataset& data) {
   }
   if (!plan.class_names.empty() && static_cast<std::int32_t>(plan.class_names.size()) != data.classes) {
     return Invalid(fmt::format("--class-names: {} names for {} classes", plan.class_names.size(), data.classes));
+  }
+  for (const std::string& name : plan.class_names) {
+    if (!IsUtf8(name)) return Invalid(fmt::format("the class name '{}' is not UTF-8, as a model's must be", name));
   }
   return plan;
 }

@@ -68,6 +68,15 @@ std::string ToText(const Json& document) {
   return document.dump(2, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n";
 }
 
+bool IsUtf8(const std::string& text) {
+  try {
+    (void)Json(text).dump();
+    return true;
+  } catch (const Json::type_error&) {
+    return false;
+  }
+}
+
 void Note(std::string_view text) { PrintToStderr("note", text); }
 
 void Warn(std::string_view text) { PrintToStderr("warning", text); }
@@ -82,7 +91,10 @@ ExitCode Fail(ExitCode code, std::string_view message) {
   return code;
 }
 
-void Log(std::string_view line) { fmt::print(stderr, "{}\n", line); }
+void Log(std::string_view text) {
+  const std::string line = fmt::format("{}\n", text);
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
 
 int FinishOutput(ExitCode code) {
   if (std::fflush(stdout) != 0 && g_write_error == 0) g_write_error = errno;

@@ -35,6 +35,9 @@ void Print(std::string_view text);
 std::string ToText(const Json& document);
 inline void PrintJson(const Json& document) { Print(ToText(document)); }
 
+// Whether JSON can hold the text as it is.
+bool IsUtf8(const std::string& text);
+
 // "note: ..." and "warning: ..." on stderr.
 void Note(std::string_view text);
 void Warn(std::string_view text);
@@ -46,8 +49,8 @@ ExitCode Fail(const Status& status, std::string_view where = {});
 // The same for what is no Status: a check that failed, an interruption.
 ExitCode Fail(ExitCode code, std::string_view message);
 
-// A line on stderr as it is: what a command does while it runs.
-void Log(std::string_view line);
+// A line on stderr as it is: what a command does while it runs. (Who cannot read it loses nothing else.)
+void Log(std::string_view text);
 
 // Flushes stdout. The exit code of the program is `code`, or kBadFile if a result could not be written; a reader that
 // has closed the pipe has read what it wanted.

@@ -14,6 +14,12 @@ namespace {
 
 volatile std::sig_atomic_t g_interrupted = 0;
 
+// Not fmt::print, which throws where the terminal has gone away.
+void Write(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
 }  // namespace
 
 void ProgressBar::Draw(std::string_view label, double share, std::string_view speed) {
@@ -24,13 +30,12 @@ void ProgressBar::Draw(std::string_view label, double share, std::string_view sp
   const auto full = static_cast<std::size_t>(share * kCells);
   const std::string line =
       fmt::format("{} [{:#<{}}{:-<{}}] {:3.0f} %  {}", label, "", full, "", kCells - full, 100 * share, speed);
-  fmt::print(stderr, "\r{:<{}}", line, width_);
-  std::fflush(stderr);
+  Write(fmt::format("\r{:<{}}", line, width_));
   width_ = line.size();
 }
 
 void ProgressBar::Clear() {
-  if (width_ > 0) fmt::print(stderr, "\r{:<{}}\r", "", width_);
+  if (width_ > 0) Write(fmt::format("\r{:<{}}\r", "", width_));
   width_ = 0;
 }
 

@@ -90,7 +90,8 @@ TEST_CASE("train, evaluate, predict, inspect: the whole way on a CSV file") {
   CHECK(Lanewise("predict " + model + " --input " + data + " --label cloud --limit 3 --output " + csv).out.empty());
   CHECK(ReadBytes(csv) == run.out);
 
-  run = Lanewise("predict " + model + " --input " + data + " --label cloud --skip 298 --proba");
+  run = Lanewise("predict " + model + " --input " + data +
+                 " --label cloud --skip 298 --limit 9223372036854775807 --proba");
   CHECK(run.out.starts_with("a,b,c\n"));
   CHECK(CountLines(run.out) == 3);
   const json predictions =
@@ -178,6 +179,10 @@ TEST_CASE("what is wrong is said, with the right exit code, and leaves the old f
   const std::string old = folder.Write("old", "old");
   const std::string csv = folder.Write("clouds.csv", Clouds());
   const std::string features = folder.Write("features.csv", "x,y\n1,2\n");
+  const std::string one_class = folder.Write("one.csv", "x,class\n1,a\n2,a\n");
+  const std::string latin1 = folder.Write("latin1.csv",
+                                          "x,class\n1,gr\xFC"
+                                          "n\n2,rot\n");
   const std::string model = folder / "model";
   REQUIRE(Lanewise("train --epochs 1 --data " + csv + " --out " + model).exit_code == 0);
   const std::string bytes = ReadBytes(model);
@@ -211,6 +216,8 @@ TEST_CASE("what is wrong is said, with the right exit code, and leaves the old f
       {"train --samples 10 --class-names a,b --out " + old, 2, "--class-names: 2 names for 10 classes"},
       {"train --data " + features + " --targets y --loss softmax --out " + old, 2,
        "--loss: softmax-cross-entropy needs"},
+      {"train --data " + one_class + " --out " + old, 2, "--data: all samples are of one class"},
+      {"train --data " + latin1 + " --out " + old, 2, "is not UTF-8"},
       {"train --data " + csv + " --lr 0 --out " + old, 2, "learning rate 0"},
       {"train --data " + csv + " --momentum 1 --out " + old, 2, "momentum 1"},
       {"train --data " + csv + " --batch 0 --out " + old, 2, "--batch"},
@@ -255,6 +262,15 @@ TEST_CASE("what is wrong is said, with the right exit code, and leaves the old f
 
   CHECK(ReadBytes(old) == "old");
   CHECK(folder.CountFiles() == files);
+}
+
+TEST_CASE("a log that cannot be written and a batch beyond the data do not end training") {
+  const TemporaryFolder folder;
+  const std::string train = "train --samples 100 --epochs 1 --out " + (folder / "m") + " --batch ";
+  CHECK(Lanewise(train + "100 2>/dev/full").exit_code == 0);
+  const std::string bytes = ReadBytes(folder / "m");
+  CHECK(Lanewise(train + "9000000000000000000").exit_code == 0);
+  CHECK(ReadBytes(folder / "m").size() >= bytes.size());
 }
 
 TEST_CASE("an interrupt ends training with 130 and leaves the old file") {

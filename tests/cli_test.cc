@@ -40,7 +40,7 @@ const char* TierNotCompiled() { return IsCompiled(Tier::kNeon) ? "avx2" : "neon"
 
 TEST_CASE("every command has a help text with an example") {
   for (const std::string command :
-       {"bench", "evaluate", "explain", "info", "inspect", "kernels", "predict", "train", "version"}) {
+       {"accuracy", "bench", "evaluate", "explain", "info", "inspect", "kernels", "predict", "train", "version"}) {
     INFO(command);
     const ProgramRun help = Lanewise(command + " --help");
     CHECK(help.exit_code == 0);

@@ -89,7 +89,7 @@ struct Target {
 };
 
 Result<Target> FindTarget(const std::string& path) {
-  Target target{.path = path, .folder = {}};
+  Target target{.path = path, .folder = {}, .mode = {}};
   struct stat existing;
   if (stat(path.c_str(), &existing) == 0) {
     // A rename would put a file in the place of a device, a pipe or a folder.

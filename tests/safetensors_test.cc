@@ -313,7 +313,7 @@ TEST_CASE("a write follows a link, keeps permissions and steps over leftovers") 
   folder.Write(".lanewise-" + std::to_string(getpid()) + "-0.tmp", "leftover");
   const std::string_view parts[] = {"ne", "", "w"};
   const mode_t umask_before = umask(022);
-  for (const mode_t mode : {0600, 0666}) {  // the second with more than the umask would give
+  for (const mode_t mode : {0600U, 0666U}) {  // the second with more than the umask would give
     REQUIRE(chmod(path.c_str(), mode) == 0);
     REQUIRE(WriteFile(folder / "link", parts).ok());
     CHECK(ReadBytes(path) == "new");

@@ -7,6 +7,9 @@
 namespace lanewise::cli {
 
 Result<AnyModel> LoadAnyModel(const std::string& path) {
+  if (path == "-") {
+    return Status(StatusCode::kInvalidArgument, "a model is read from a file, not from standard input; give its path");
+  }
   Result<Model<float>> model = LoadModel<float>(path);
   if (model.ok()) return AnyModel(*std::move(model));
   if (model.status().code() != StatusCode::kBadFile) return model.status();

@@ -95,7 +95,7 @@ std::string ToText(const Options& options, const Model<T>& model, const Evaluati
       {"speed", fmt::format("{:.0f} samples/s, {}, {} thread{}", static_cast<double>(result.samples) / seconds,
                             compute.kernels().TierName(), compute.threads(), compute.threads() == 1 ? "" : "s")});
   std::string text = FormatTable(rows);
-  if (options.settings.confusion && result.classes > 0) text += "\n" + ConfusionTable(model, result);
+  if (options.settings.confusion && !result.confusion.empty()) text += "\n" + ConfusionTable(model, result);
   return text;
 }
 

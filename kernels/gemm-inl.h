@@ -460,6 +460,8 @@ constexpr GemmTiles<T> MakeColumnTiles(std::index_sequence<kRow...>, std::index_
   static_assert(sizeof...(kRow) <= kMaxMr);
   constexpr const int(&kWide)[kMaxFewRows] = kChains == 1 ? TileShape::kWide1 : TileShape::kWide4;
   constexpr const int(&kLong)[kMaxFewRows] = kChains == 1 ? TileShape::kLong1 : TileShape::kLong4;
+  // Few rows are one block of rows, so that no other task computes them too.
+  static_assert(FewRows(kWide, kLong) <= static_cast<int>(sizeof...(kRow)));
   return {.mr = sizeof...(kRow),
           .nr = kVecs * static_cast<int>(HWY_LANES(T)),
           .unit_k_stride = false,

@@ -3,6 +3,7 @@
 #include "lanewise/context.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "aligned.h"
@@ -20,7 +21,6 @@ std::size_t ClampOr(std::size_t value, std::size_t fallback, std::size_t low, st
 Machine Machine::From(const CpuFacts& cpu) {
   constexpr std::size_t kKiB = 1024;
   Machine machine;
-  machine.l1d = ClampOr(cpu.caches.l1d, 32 * kKiB, 16 * kKiB, 256 * kKiB);
   machine.l2 = ClampOr(cpu.caches.l2, 512 * kKiB, 128 * kKiB, 8192 * kKiB);
   return machine;
 }
@@ -38,9 +38,13 @@ Context::Context(Kernels kernels)
 Context::Context(Kernels kernels, Executor& executor) : Context(std::move(kernels)) { executor_ = &executor; }
 
 Result<Context> Context::Make(std::string_view request) {
-  Result<Kernels> kernels = SelectKernels(request);
-  if (!kernels.ok()) return kernels.status();
-  return Context(*std::move(kernels));
+  try {
+    Result<Kernels> kernels = SelectKernels(request);
+    if (!kernels.ok()) return kernels.status();
+    return Context(*std::move(kernels));
+  } catch (const std::bad_alloc&) {
+    return Status(StatusCode::kOutOfMemory, "no memory for a context");
+  }
 }
 
 Context::Context(Context&&) noexcept = default;

@@ -67,6 +67,7 @@ Panels<T> PreparePanels(const Job<T>& job, Range panels, std::ptrdiff_t k, std::
   if (job.panels != nullptr) {
     return {job.panels + panels.begin * job.panel_stride + k * nr, nr, job.panel_stride, nullptr};
   }
+  if (count == 0) return {nullptr, nr, 0, nullptr};  // B may be null then
   const Range columns = Columns(job, panels);
   const MatrixView<const T> b = job.b.Rows(k, count).Columns(columns.begin, columns.size());
   if (job.plan.pack_b == PackB::kEachCall) {

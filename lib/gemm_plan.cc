@@ -171,10 +171,12 @@ std::string Explain(const GemmPlan& plan) {
                              : plan.chains == 4 ? "N = 2..16"
                                                 : "N = 1"));
   if (plan.few_rows) {
-    line("", "few rows: several panels side by side, or several chunks of K where there are no more panels");
+    line("blocks",
+         fmt::format("none: few rows, so panels side by side, or where no more are left chunks of K={}", plan.kc));
+  } else {
+    line("blocks", fmt::format("KC={} (the contract's chunk), NC={} (half of {} KiB of L2)", plan.kc,
+                               plan.block_panels * plan.nr, plan.l2 / 1024));
   }
-  line("blocks", fmt::format("KC={} (the contract's chunk), NC={} (half of {} KiB of L2)", plan.kc,
-                             plan.block_panels * plan.nr, plan.l2 / 1024));
   line("A", std::string(Because(plan.pack_a)));
   line("B", fmt::format("{} (panels of {})", Because(plan.pack_b), plan.nr));
   line("threads", Because(plan));

@@ -224,7 +224,9 @@ Result<Evaluation> Evaluate(Context& context, const PackedMlp<T>& network, const
   try {
     if (!data.labels.empty()) {
       result.classes = static_cast<std::int32_t>(std::max<std::ptrdiff_t>(outputs, 2));
-      result.confusion.resize(static_cast<std::size_t>(result.classes) * static_cast<std::size_t>(result.classes));
+      if (result.classes <= kMostConfusionClasses) {
+        result.confusion.resize(static_cast<std::size_t>(result.classes) * static_cast<std::size_t>(result.classes));
+      }
     }
     constexpr std::ptrdiff_t kBlock = 1024;
     std::vector<T> y(static_cast<std::size_t>(kBlock * outputs));
@@ -243,8 +245,10 @@ Result<Evaluation> Evaluate(Context& context, const PackedMlp<T>& network, const
         if (data.labels.empty()) continue;
         const std::int32_t label = data.labels[static_cast<std::size_t>(i + r)];
         const std::int32_t predicted = internal::PredictedClass(row);
-        ++result.confusion[static_cast<std::size_t>(label) * static_cast<std::size_t>(result.classes) +
-                           static_cast<std::size_t>(predicted)];
+        if (!result.confusion.empty()) {
+          ++result.confusion[static_cast<std::size_t>(label) * static_cast<std::size_t>(result.classes) +
+                             static_cast<std::size_t>(predicted)];
+        }
         result.correct += predicted == label;
       }
     }

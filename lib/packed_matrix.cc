@@ -2,6 +2,7 @@
 
 #include "lanewise/packed_matrix.h"
 
+#include <new>
 #include <utility>
 
 #include "aligned.h"
@@ -13,7 +14,7 @@
 namespace lanewise {
 
 template <typename T>
-PackedMatrix<T>::PackedMatrix() : elements_(std::make_unique<internal::AlignedArray<T>>()) {}
+PackedMatrix<T>::PackedMatrix() : elements_(new (std::nothrow) internal::AlignedArray<T>()) {}
 template <typename T>
 PackedMatrix<T>::PackedMatrix(PackedMatrix&&) noexcept = default;
 template <typename T>
@@ -25,19 +26,23 @@ template <typename T>
 Result<PackedMatrix<T>> PackedMatrix<T>::Pack(const Kernels& kernels, MatrixView<const T> b) {
   const Result<internal::ByteRange> range = internal::CheckInput<T>("B", b);
   if (!range.ok()) return range.status();
+  const auto no_memory = [&b] {
+    return Status(StatusCode::kOutOfMemory, fmt::format("no memory to pack a {} x {} matrix", b.rows, b.cols));
+  };
   PackedMatrix packed;
+  if (packed.elements_ == nullptr) return no_memory();
   const kernels::GemmKernel<T>& kernel = LANEWISE_ROW_OF(T, kernels.table(), gemm);
   const kernels::GemmTiles<T>& tiles = kernel.ForChains(kernels::Chains(b.cols));
   packed.rows_ = b.rows;
   packed.cols_ = b.cols;
   packed.nr_ = tiles.nr;
   packed.tier_ = kernel.tier;
-  packed.panel_stride_ = internal::PanelStride<T>(b.rows, tiles.nr);
+  packed.panel_stride_ = b.cols == 0 ? 0 : internal::PanelStride<T>(b.rows, tiles.nr);
   const std::ptrdiff_t panels = (b.cols + tiles.nr - 1) / tiles.nr;
   std::ptrdiff_t count = 0;
   if (__builtin_mul_overflow(panels, packed.panel_stride_, &count) ||
       !packed.elements_->Reserve(static_cast<std::size_t>(count))) {
-    return Status(StatusCode::kOutOfMemory, fmt::format("no memory to pack a {} x {} matrix", b.rows, b.cols));
+    return no_memory();
   }
   internal::PackB(b, tiles.nr, packed.panel_stride_, packed.elements_->data());
   return packed;

@@ -19,14 +19,13 @@ namespace lanewise {
 
 // What planning knows about the machine. Plain data, so that a plan for any machine can be made anywhere.
 struct Machine {
-  std::size_t l1d = 0;  // bytes, of one core
-  std::size_t l2 = 0;
+  std::size_t l2 = 0;  // bytes, of one core
   // Multiply-adds below which a second thread does not pay: a core with 512-bit vectors does them in about 15 us, and
   // waking a thread that sleeps takes about 5. A fact about the machine with a default, not something measured inside.
   double thread_break_even = 2e6;
 
-  // From the CPU's caches; unknown or absurd sizes (hypervisors report both) are replaced or clamped: l1d to
-  // 16 KiB..256 KiB (default 32 KiB), l2 to 128 KiB..8 MiB (default 512 KiB).
+  // From the CPU's caches; an unknown or absurd size (hypervisors report both) is replaced or clamped: l2 to
+  // 128 KiB..8 MiB (default 512 KiB).
   static Machine From(const CpuFacts& cpu);
 };
 
@@ -38,7 +37,8 @@ inline constexpr int kScratchKinds = 2;
 // largest call needs and stays; after that no call allocates.
 class Context {
  public:
-  // Runs on the calling thread alone.
+  // Runs on the calling thread alone. These two throw std::bad_alloc where a few hundred bytes are not to be had; Make
+  // returns kOutOfMemory.
   explicit Context(Kernels kernels);
   // Runs on `executor`, which must outlive the Context.
   Context(Kernels kernels, Executor& executor);

@@ -96,11 +96,14 @@ class PackedMlp {
   std::ptrdiff_t widest_ = 0;  // values of one sample between two layers, at most; the inputs included
 };
 
+// Classes up to which Evaluation::confusion is counted: its memory grows with their square (128 MiB here).
+inline constexpr std::int32_t kMostConfusionClasses = 4096;
+
 // How well a network does on a data set that has labels or targets.
 struct Evaluation {
   std::ptrdiff_t samples = 0;
   // Classification: the class with the largest output (the first of equals) is the label's; with one output, whether it
-  // is at least one half. confusion[label * classes + predicted] counts.
+  // is at least one half. confusion[label * classes + predicted] counts, empty for more than kMostConfusionClasses.
   std::ptrdiff_t correct = 0;
   double accuracy = 0;
   std::int32_t classes = 0;

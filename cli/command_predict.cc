@@ -139,7 +139,9 @@ std::string Picture(const Model<T>& model, const Dataset& data, std::ptrdiff_t s
   if (IsClassifier(model) && outputs.size() > 1) {
     std::vector<std::size_t> order(outputs.size());
     std::iota(order.begin(), order.end(), 0U);
-    std::ranges::stable_sort(order, [outputs](std::size_t a, std::size_t b) { return outputs[a] > outputs[b]; });
+    std::ranges::sort(order, [outputs](std::size_t a, std::size_t b) {
+      return outputs[a] != outputs[b] ? outputs[a] > outputs[b] : a < b;
+    });
     order.resize(std::min<std::size_t>(order.size(), 3));
     const bool probability = ValueName(model.network.layers().back().activation) == "probability";
     for (const std::size_t i : order) {

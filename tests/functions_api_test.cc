@@ -6,6 +6,7 @@
 #include "lanewise/functions.h"
 
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 #include <string>
 #include <vector>
@@ -68,7 +69,7 @@ std::vector<GradientByRows<T>> RowGradients(const kernels::KernelTable& table) {
 TEST_CASE_TEMPLATE("functions of arrays are their kernels, in place too", T, float, double) {
   ForEachTier([](Tier tier, const kernels::KernelTable& table) {
     Context context(KernelsOf(tier));
-    for (const std::size_t n : {0, 1, 7, 100}) {
+    for (const std::size_t n : std::initializer_list<std::size_t>{0, 1, 7, 100}) {
       const std::vector<T> x = RandomValues<T>(static_cast<std::ptrdiff_t>(n), 1);
       const std::vector<T> dy = RandomValues<T>(static_cast<std::ptrdiff_t>(n), 2);
       std::vector<T> expected(n);

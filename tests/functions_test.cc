@@ -9,6 +9,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <memory>
 #include <string>
@@ -45,7 +46,7 @@ RowContext<T> ContextOf(Tier tier, const KernelTable& table) {
 std::vector<std::size_t> Lengths() {
   std::vector<std::size_t> lengths;
   for (std::size_t n = 0; n <= 70; ++n) lengths.push_back(n);
-  for (std::size_t n : {255, 256, 257, 1023, 1025, 2053}) lengths.push_back(n);
+  for (std::size_t n : std::initializer_list<std::size_t>{255, 256, 257, 1023, 1025, 2053}) lengths.push_back(n);
   return lengths;
 }
 
@@ -245,7 +246,7 @@ void CheckRow(std::string_view /*name*/, Tier /*tier*/, const KernelTable& /*tab
 template <typename T>
 void CheckRow(std::string_view /*name*/, Tier /*tier*/, const KernelTable& /*table*/,
               const kernels::ColumnSumKernel<T>& kernel) {
-  for (std::size_t rows : {0, 1, 3, 255, 256, 257, 600}) {
+  for (std::size_t rows : std::initializer_list<std::size_t>{0, 1, 3, 255, 256, 257, 600}) {
     for (std::size_t cols = 0; cols <= 70; ++cols) {
       for (std::ptrdiff_t stride : {static_cast<std::ptrdiff_t>(cols), static_cast<std::ptrdiff_t>(cols) + 3}) {
         for (Flush flush : {Flush::kFront, Flush::kBack}) {
@@ -426,7 +427,7 @@ TEST_CASE("functions are as accurate as they say, and tiers of a class agree bit
 template <typename T>
 void CheckSoftmaxError(const kernels::RowKernel<T>& softmax, const kernels::RowKernel<T>& log_softmax) {
   const long double unit = std::numeric_limits<T>::epsilon() / 2;
-  for (std::size_t n : {1, 2, 10, 100, 1000, 20000}) {
+  for (std::size_t n : std::initializer_list<std::size_t>{1, 2, 10, 100, 1000, 20000}) {
     for (T range : {static_cast<T>(0.01), T{1}, T{30}, T{300}}) {
       Values<T> values(n);
       std::vector<T> x(n);

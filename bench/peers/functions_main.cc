@@ -118,7 +118,7 @@ int Main(int argc, char** argv) {
     const std::vector<FunctionPeer> peers = PeersFor(function);
     std::vector<std::vector<double>> columns;
     fmt::print("\n{:<16}", name);
-    for (std::size_t size : {64, 4096, 10000000}) {
+    for (const std::size_t size : {std::size_t{64}, std::size_t{4096}, std::size_t{10000000}}) {
       for (const Inputs& inputs : InputsOf(function)) {
         fmt::print("{:>12}", fmt::format("{}{}",
                                          inputs.name[0] == 'b'   ? "benign "

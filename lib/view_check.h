@@ -40,9 +40,11 @@ inline bool IsValid(const MatrixView<T>& view, ByteRange* range) {
   if (view.data == nullptr) return false;
   std::ptrdiff_t low = 0;  // the least and greatest offsets of elements
   std::ptrdiff_t high = 0;
-  constexpr std::ptrdiff_t kHalf = std::ptrdiff_t{1} << 26;
-  const std::ptrdiff_t bits = view.rows | view.cols | (view.row_stride + kHalf) | (view.col_stride + kHalf);
-  if (bits >= 0 && bits < 2 * kHalf) {  // sizes below 2^27, strides within +-2^26: nothing overflows
+  const auto wrap = [](std::ptrdiff_t n) { return static_cast<std::size_t>(n); };  // where an overflow is defined
+  constexpr std::size_t kHalf = std::size_t{1} << 26;
+  const std::size_t bits =
+      wrap(view.rows) | wrap(view.cols) | (wrap(view.row_stride) + kHalf) | (wrap(view.col_stride) + kHalf);
+  if (bits < 2 * kHalf) {  // sizes below 2^27, strides within +-2^26: nothing overflows
     const std::ptrdiff_t down = (view.rows - 1) * view.row_stride;
     const std::ptrdiff_t across = (view.cols - 1) * view.col_stride;
     low = (down < 0 ? down : 0) + (across < 0 ? across : 0);

@@ -32,6 +32,7 @@ struct Batch {
   explicit HWY_INLINE Batch(const V& v0, const Vs&... others) : v{v0, others...} {}
   HWY_INLINE Batch() {}
   HWY_INLINE Batch(const Batch& other) : Batch(other, Parts()) {}
+  // Copying itself part by part changes nothing. NOLINTNEXTLINE(bugprone-unhandled-self-assignment)
   HWY_INLINE Batch& operator=(const Batch& other) { return Assign(other, Parts()); }
   ~Batch() = default;
 

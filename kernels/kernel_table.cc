@@ -13,7 +13,7 @@
 
 // No code here, so no target attributes: only the namespace of the target.
 namespace lanewise::HWY_NAMESPACE {
-using namespace lanewise::kernels;  // the row types
+using namespace kernels;  // the row types; NOLINT(google-build-using-namespace)
 
 #define LANEWISE_ROW(name, ...) extern const __VA_ARGS__ name;
 #include "kernel_rows.inc"

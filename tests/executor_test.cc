@@ -42,7 +42,8 @@ std::atomic<int> g_threads_left{-1};
 }  // namespace lanewise
 
 // Stands before the C library's pthread_create, which std::thread calls: where no more threads may be created it fails
-// as a system does that has run out of them.
+// as a system does that has run out of them. (The C library's own names of the parameters are reserved.)
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name)
 extern "C" [[gnu::visibility("default")]] int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
                                                              void* (*start)(void*), void* argument) {
   static const auto create = reinterpret_cast<decltype(&pthread_create)>(dlsym(RTLD_NEXT, "pthread_create"));

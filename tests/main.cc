@@ -28,7 +28,7 @@ std::string CoveredNames() {
 std::string FirstMissing(const std::string& required, const std::string& covered) {
   for (std::size_t begin = 0; begin < required.size();) {
     const std::size_t comma = std::min(required.find(',', begin), required.size());
-    const std::string name = required.substr(begin, comma - begin);
+    std::string name = required.substr(begin, comma - begin);
     if (("," + covered + ",").find("," + name + ",") == std::string::npos) return name;
     begin = comma + 1;
   }

@@ -73,7 +73,8 @@ refuses() {
   mkdir -p "$dir"
   printf 'cmake_minimum_required(VERSION 3.25)\nproject(p LANGUAGES CXX)\nfind_package(lanewise %s REQUIRED)\n' "$1" \
     >"$dir/CMakeLists.txt"
-  if cmake -S "$dir" -B "$dir/build" -DCMAKE_PREFIX_PATH="$prefix" >"$dir.log" 2>&1; then
+  if cmake -S "$dir" -B "$dir/build" -G Ninja -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_PREFIX_PATH="$prefix" \
+    >"$dir.log" 2>&1; then
     fail "find_package(lanewise $1) succeeds"
   fi
   tr -s ' \n' ' ' <"$dir.log" | grep -F "$2" >/dev/null || { cat "$dir.log"; fail "find_package(lanewise $1) does not say '$2'"; }

@@ -88,8 +88,18 @@ struct Target {
   std::optional<mode_t> mode;  // of the file that is replaced
 };
 
+// Behind the symbolic links of the last component; the file at the end need not exist.
+std::filesystem::path FollowLinks(std::filesystem::path path) {
+  constexpr int kMostLinks = 40;  // as Linux; stat has refused what is longer
+  std::error_code error;
+  for (int i = 0; i < kMostLinks && is_symlink(path, error); ++i) {
+    path = path.parent_path() / read_symlink(path, error);
+  }
+  return path;
+}
+
 Result<Target> FindTarget(const std::string& path) {
-  Target target{.path = path, .folder = {}, .mode = {}};
+  Target target{.path = FollowLinks(path), .folder = {}, .mode = {}};
   struct stat existing;
   if (stat(path.c_str(), &existing) == 0) {
     // A rename would put a file in the place of a device, a pipe or a folder.
@@ -97,9 +107,6 @@ Result<Target> FindTarget(const std::string& path) {
       return Status(StatusCode::kIoError, "cannot write " + Quote(path) + ": not a regular file");
     }
     target.mode = existing.st_mode & 0777;
-    std::error_code error;
-    target.path = std::filesystem::canonical(path, error);
-    if (error) return IoError("write", path, error.value());
   } else if (errno != ENOENT) {
     return IoError("write", path, errno);
   }

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Python's safetensors reads what we write, and we read what it writes: Python writes a file, we copy it, Python compares.
+# And a model predicts the same in Python.
 # The Python packages go to an environment in the build directory; where they cannot be had, the test is skipped, and
-# says so. Arguments: build directory, safetensors_copy.
+# says so. Arguments: build directory, safetensors_copy, and the program lanewise where it is built.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-venv=$1/python-venv copy=$2
+venv=$1/python-venv copy=$2 lanewise=${3-}
 
 skip() {
   echo "SKIPPED, NOT TESTED: the exchange of safetensors files with Python ($*)" >&2
@@ -20,4 +21,5 @@ if ! "$venv/bin/python3" -c 'import numpy, safetensors' 2>/dev/null; then
   "$venv/bin/pip" install -q --disable-pip-version-check --timeout 15 --retries 1 numpy safetensors ||
     skip "pip could not install numpy and safetensors"
 fi
-exec "$venv/bin/python3" -B safetensors_python_test.py "$copy"
+"$venv/bin/python3" -B safetensors_python_test.py "$copy"
+if [[ $lanewise ]]; then "$venv/bin/python3" -B model_python_test.py "$lanewise"; fi

@@ -324,6 +324,16 @@ TEST_CASE("a write follows a link, keeps permissions and steps over leftovers") 
   }
   umask(umask_before);
   CHECK(folder.CountFiles() == 3);
+
+  REQUIRE(symlink("absent", (folder / "dangling").c_str()) == 0);
+  REQUIRE(symlink((folder / "dangling").c_str(), (folder / "to dangling").c_str()) == 0);
+  REQUIRE(WriteFile(folder / "to dangling", parts).ok());
+  CHECK(ReadBytes(folder / "absent") == "new");
+  CHECK(std::filesystem::is_symlink(folder / "to dangling"));
+  CHECK(std::filesystem::is_symlink(folder / "dangling"));
+
+  REQUIRE(symlink("loop", (folder / "loop").c_str()) == 0);
+  CHECK(WriteFile(folder / "loop", parts).code() == StatusCode::kIoError);
 }
 
 TEST_CASE("a path without a folder is written to the current one") {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Matrix products through the public Gemm, with B as it is (gemm_f32) and packed beforehand (gemm_f32_packed).
+// Matrix products through the public Gemm: with B as it is (gemm_f32), packed beforehand (gemm_f32_packed), and so small
+// that the call counts with the plan made beforehand too (gemm_f32_planned).
 
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "data.h"
@@ -23,6 +25,9 @@ struct Shape {
 
 constexpr Shape kShapes[] = {
     // squares
+    {8, 8, 8},
+    {16, 16, 16},
+    {32, 32, 32},
     {64, 64, 64},
     {100, 100, 100},
     {256, 256, 256},
@@ -60,6 +65,11 @@ struct Product {
   MatrixView<const T> B() const { return {b.data(), shape.k, shape.n}; }
   MatrixView<T> C() { return {c.data(), shape.m, shape.n}; }
 
+  // Keeps an error. Does nothing else where every cycle counts.
+  void Note(Status result) {
+    if (!result.ok()) status = std::move(result);
+  }
+
   Shape shape;
   Context context;
   std::vector<T> a, b, c;
@@ -88,18 +98,31 @@ std::string Check(Product<T>& p) {
   return "";
 }
 
+// Below it the cycles of a call tell more than a rate.
+bool IsSmall(Shape s) { return s.m * s.n * s.k <= 64 * 64 * 64; }
+
+enum class Form { kPlain, kPlanned, kPacked };
+constexpr const char* kSuffixes[] = {"", "_planned", "_packed"};
+
 template <typename T>
-Prepared Prepare(Tier tier, Shape shape, bool packed) {
+Prepared Prepare(Tier tier, Shape shape, Form form) {
   const auto p = std::make_shared<Product<T>>(tier, shape);
   Prepared prepared{
-      .run = [p] { p->status = Gemm<T>(p->context, p->A(), p->B(), p->C()); },
+      .run = [p] { p->Note(Gemm<T>(p->context, p->A(), p->B(), p->C())); },
       .check = [p] { return Check(*p); },
-      .flops = 2.0 * static_cast<double>(shape.m) * static_cast<double>(shape.n) * static_cast<double>(shape.k)};
-  if (!packed) return prepared;
+      .flops = 2.0 * static_cast<double>(shape.m) * static_cast<double>(shape.n) * static_cast<double>(shape.k),
+      .cycles = IsSmall(shape)};
+  if (form == Form::kPlain) return prepared;
+  if (form == Form::kPlanned) {
+    const GemmPlan plan = PlanGemm({.type = kTypeOf<T>, .m = shape.m, .n = shape.n, .k = shape.k}, p->context.kernels(),
+                                   p->context.machine(), 1);
+    prepared.run = [p, plan] { p->Note(Gemm<T>(p->context, plan, p->A(), p->B(), p->C())); };
+    return prepared;
+  }
   Result<PackedMatrix<T>> b = PackedMatrix<T>::Pack(p->context.kernels(), p->B());
   if (b.ok()) {
     prepared.run = [p, b = std::make_shared<PackedMatrix<T>>(*std::move(b))] {
-      p->status = Gemm<T>(p->context, p->A(), *b, p->C());
+      p->Note(Gemm<T>(p->context, p->A(), *b, p->C()));
     };
   } else {
     prepared.run = [p, status = b.status()] { p->status = status; };
@@ -110,14 +133,15 @@ Prepared Prepare(Tier tier, Shape shape, bool packed) {
 template <typename T>
 void AddType(Suite& suite) {
   const std::string kernel = fmt::format("gemm_{}", Name(kTypeOf<T>));
-  for (const bool packed : {false, true}) {
+  for (const Form form : {Form::kPlain, Form::kPlanned, Form::kPacked}) {
     for (const Shape shape : kShapes) {
+      if (form == Form::kPlanned && !IsSmall(shape)) continue;
       for (int i = 0; i < kTierCount; ++i) {
         const Tier tier = static_cast<Tier>(i);
         if (!suite.Allows(kernel, tier)) continue;
-        suite.Add({.name = fmt::format("{}{}/{}/{}x{}x{}", kernel, packed ? "_packed" : "", Name(tier), shape.m,
-                                       shape.n, shape.k),
-                   .prepare = [=] { return Prepare<T>(tier, shape, packed); },
+        suite.Add({.name = fmt::format("{}{}/{}/{}x{}x{}", kernel, kSuffixes[static_cast<int>(form)], Name(tier),
+                                       shape.m, shape.n, shape.k),
+                   .prepare = [=] { return Prepare<T>(tier, shape, form); },
                    .tier = tier,
                    .type = kTypeOf<T>});
       }

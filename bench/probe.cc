@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <utility>
 
 #ifndef LANEWISE_BENCH_PROBE_CC_
@@ -121,6 +122,23 @@ double ThreadCpuSeconds() {
   timespec now;
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+double ClockGhz() {
+  // A chain of exclusive ors: every CPU does one per cycle, and the loop around it beside it.
+  constexpr int kSteps = 200000;
+  std::uint64_t x = 1;
+  std::uint64_t y = 3;
+  double best = std::numeric_limits<double>::infinity();
+  for (int burst = 0; burst < 5; ++burst) {
+    const double begin = ThreadCpuSeconds();
+    for (int i = 0; i < kSteps; ++i) {
+      x ^= y;
+      __asm__ volatile("" : "+r"(x), "+r"(y));  // or the compiler would do several at once
+    }
+    best = std::min(best, ThreadCpuSeconds() - begin);
+  }
+  return kSteps / best * 1e-9;
 }
 
 double MeasurePeak(Tier tier, ElementType type) {

@@ -56,12 +56,14 @@ void Suite::Run(const Definition& definition, benchmark::State& state) {
   }
   const bool with_peak = definition.tier.has_value();
   double peak = with_peak ? SamplePeak(*definition.tier, definition.type) : 0;
+  double clock = prepared_.cycles ? ClockGhz() : 0;
   for ([[maybe_unused]] auto _ : state) {
     prepared_.run();
     benchmark::ClobberMemory();
   }
-  // The clock drifts on shared machines: what counts is the peak around this very benchmark.
+  // The clock drifts on shared machines: what counts are the peak and the clock around this very benchmark.
   if (with_peak) peak = std::max(peak, SamplePeak(*definition.tier, definition.type));
+  if (prepared_.cycles) clock = std::max(clock, ClockGhz());
 
   const auto rate = [&state](const char* name, double per_run) {
     if (per_run != 0) state.counters[name] = {per_run, benchmark::Counter::kIsIterationInvariantRate};
@@ -71,6 +73,10 @@ void Suite::Run(const Definition& definition, benchmark::State& state) {
   rate(kElements, prepared_.elements * 1e-9);
   rate(kBytes, prepared_.bytes * 1e-9);
   rate(kSamples, prepared_.samples);
+  if (prepared_.cycles) {
+    state.counters[kCycles] = {1e-9 / clock, benchmark::Counter::Flags(benchmark::Counter::kIsIterationInvariantRate |
+                                                                       benchmark::Counter::kInvert)};
+  }
 }
 
 void Suite::Register() {

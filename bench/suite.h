@@ -27,6 +27,7 @@ inline constexpr const char* kPeakShare = "% of peak";
 inline constexpr const char* kElements = "elements/ns";
 inline constexpr const char* kBytes = "GB/s";
 inline constexpr const char* kSamples = "samples/s";
+inline constexpr const char* kCycles = "cycles";
 
 // A benchmark that is ready to run.
 struct Prepared {
@@ -37,6 +38,7 @@ struct Prepared {
   double elements = 0;
   double bytes = 0;
   double samples = 0;
+  bool cycles = false;  // whether to report the cycles of one run: where the call counts
 };
 
 struct Definition {

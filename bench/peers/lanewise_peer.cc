@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Lanewise as its users call it: the public Gemm, weights packed beforehand.
+// Lanewise as its users call it: the public Gemm, weights packed beforehand, plans made for each call or beforehand.
 
 #include "lanewise_peer.h"
 
@@ -30,7 +30,17 @@ std::vector<Form> Forms(Context& context, const Problem<T>& p) {
                                                                                      : lanewise::Activation::kIdentity};
   // An error leaves C as it was, which the comparison of the results finds.
   if (!p.constant_b) {
-    return {{"Gemm", [&context, a, b, c, options] { (void)Gemm<T>(context, a, b, c, options); }}};
+    const GemmPlan plan = PlanGemm({.type = sizeof(T) == 4 ? ElementType::kF32 : ElementType::kF64,
+                                    .m = p.m,
+                                    .n = p.n,
+                                    .k = p.k,
+                                    .a_row_stride = a.row_stride,
+                                    .a_k_stride = a.col_stride,
+                                    .b_k_stride = b.row_stride,
+                                    .b_column_stride = b.col_stride},
+                                   context.kernels(), context.machine(), context.executor().Threads());
+    return {{"Gemm", [&context, a, b, c, options] { (void)Gemm<T>(context, a, b, c, options); }},
+            {"Gemm, planned", [&context, plan, a, b, c, options] { (void)Gemm<T>(context, plan, a, b, c, options); }}};
   }
   Result<PackedMatrix<T>> packed = PackedMatrix<T>::Pack(context.kernels(), b);
   if (!packed.ok()) return {};

@@ -185,7 +185,7 @@ Measurement MeasureOf(const Cell& cell, const std::vector<std::unique_ptr<Peer>>
 
   const auto sample_peak = [&] {
     result.peak = std::max(result.peak, threads * bench::MeasurePeak(tier, cell.type));
-    result.clock = std::max(result.clock, ClockGhz());
+    result.clock = std::max(result.clock, bench::ClockGhz());
   };
   sample_peak();
   for (int round = 0; round < pace.rounds; ++round) {
@@ -221,23 +221,6 @@ Measurement Measure(const Cell& cell, const std::vector<std::unique_ptr<Peer>>& 
                     const Pace& pace) {
   return cell.type == ElementType::kF32 ? MeasureOf<float>(cell, libraries, tier, threads, pace)
                                         : MeasureOf<double>(cell, libraries, tier, threads, pace);
-}
-
-double ClockGhz() {
-  // A chain of exclusive ors: every CPU does one per cycle, and the loop around it beside it.
-  constexpr int kSteps = 200000;
-  std::uint64_t x = 1;
-  std::uint64_t y = 3;
-  double best = std::numeric_limits<double>::infinity();
-  for (int burst = 0; burst < 5; ++burst) {
-    const double begin = bench::ThreadCpuSeconds();
-    for (int i = 0; i < kSteps; ++i) {
-      x ^= y;
-      __asm__ volatile("" : "+r"(x), "+r"(y));  // or the compiler would do several at once
-    }
-    best = std::min(best, bench::ThreadCpuSeconds() - begin);
-  }
-  return kSteps / best * 1e-9;
 }
 
 }  // namespace lanewise::peers

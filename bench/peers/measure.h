@@ -47,7 +47,4 @@ struct Measurement {
 Measurement Measure(const Cell& cell, const std::vector<std::unique_ptr<Peer>>& libraries, Tier tier, int threads,
                     const Pace& pace);
 
-// The calling thread's clock rate now.
-double ClockGhz();
-
 }  // namespace lanewise::peers

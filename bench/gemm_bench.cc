@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Matrix products through the public Gemm: with B as it is (gemm_f32), packed beforehand (gemm_f32_packed), and so small
-// that the call counts with the plan made beforehand too (gemm_f32_planned).
+// Matrix products through the public Gemm: with B as it is (gemm_f32), packed beforehand (gemm_f32_packed), and so
+// small that the call counts with the plan made beforehand too (gemm_f32_planned).
 
 #include <algorithm>
 #include <memory>

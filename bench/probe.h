@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The probe: how many multiply-adds per second this core does at best with a tier's vectors, and its clock. What kernels
-// are measured against, in the same run, on the same thread and by the same clock.
+// The probe: how many multiply-adds per second this core does at best with a tier's vectors, and its clock. What
+// kernels are measured against, in the same run, on the same thread and by the same clock.
 
 #pragma once
 

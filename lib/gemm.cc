@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Carries out a plan: the loops over blocks, panels and row blocks around the micro-kernel. Knows nothing of
-// instruction sets; which kernel, tile and packing is the plan's business (gemm_plan.cc).
+// The door to matrix products: operands and plans are checked here, and nowhere behind it. A small product spends a
+// good part of its time here, so operands are passed on by reference.
 
 #include "lanewise/gemm.h"
 
-#include <algorithm>
+#include <type_traits>
 
-#include "apply_activation.h"
 #include "fmt/format.h"
-#include "pack.h"
+#include "gemm_run.h"
 #include "typed_rows.h"
 #include "view_check.h"
 
@@ -17,287 +16,30 @@ namespace lanewise {
 
 namespace {
 
-// Half-open range.
-struct Range {
-  std::ptrdiff_t begin;
-  std::ptrdiff_t end;
-  std::ptrdiff_t size() const { return end - begin; }
-};
+using internal::ByteRange;
+using internal::RightSide;
 
-// Part `index` of `count` nearly equal parts of [0, total).
-Range Part(std::ptrdiff_t total, std::ptrdiff_t index, std::ptrdiff_t count) {
-  return {total * index / count, total * (index + 1) / count};
+template <typename T>
+bool IsValid(const RightSide<T>& b, ByteRange* range) {
+  if (b.packed == nullptr) return internal::IsValid(b.view(), range);
+  *range = internal::RangeOf(b.data, static_cast<std::ptrdiff_t>(b.packed->bytes() / sizeof(T)));
+  return true;
 }
-
-// One execution; shared by its tasks, constant while they run.
-template <typename T>
-struct Job {
-  const GemmPlan& plan;
-  const kernels::KernelTable& table;
-  const kernels::GemmTiles<T>& tiles;
-  MatrixView<const T> a;
-  MatrixView<const T> b;            // if it is not packed
-  const T* panels = nullptr;        // packed B, or null
-  std::ptrdiff_t panel_stride = 0;  // of packed B
-  MatrixView<T> c;
-  const GemmOptions<T>& options;
-  T* task_scratch = nullptr;
-  bool activate_blocks = false;  // the epilogue runs on each finished block of rows
-};
-
-// The columns of some panels.
-template <typename T>
-Range Columns(const Job<T>& job, Range panels) {
-  return {panels.begin * job.plan.nr, std::min(panels.end * job.plan.nr, job.plan.n)};
-}
-
-// Some consecutive panels of B, as tiles read them, from some k on.
-template <typename T>
-struct Panels {
-  const T* data;
-  std::ptrdiff_t k_stride;
-  std::ptrdiff_t panel_stride;
-  const T* partial;  // packed copy of the last panel where it is narrower than the others, which are read in place
-};
-
-// Rows [k, k + count) of the given panels of B: where they lie, or packed into scratch.
-template <typename T>
-Panels<T> PreparePanels(const Job<T>& job, Range panels, std::ptrdiff_t k, std::ptrdiff_t count, T* scratch) {
-  const std::ptrdiff_t nr = job.plan.nr;
-  if (job.panels != nullptr) {
-    return {job.panels + panels.begin * job.panel_stride + k * nr, nr, job.panel_stride, nullptr};
-  }
-  if (count == 0) return {nullptr, nr, 0, nullptr};  // B may be null then
-  const Range columns = Columns(job, panels);
-  const MatrixView<const T> b = job.b.Rows(k, count).Columns(columns.begin, columns.size());
-  if (job.plan.pack_b == PackB::kEachCall) {
-    const std::ptrdiff_t panel_stride = internal::PanelStride<T>(count, nr);
-    internal::PackB(b, nr, panel_stride, scratch);
-    return {scratch, nr, panel_stride, nullptr};
-  }
-  const std::ptrdiff_t whole = (panels.size() - 1) * nr;
-  if (columns.size() - whole == nr) return {b.data, b.row_stride, nr, nullptr};
-  internal::PackPanel(b.Columns(whole, columns.size() - whole), nr, scratch);
-  return {b.data, b.row_stride, nr, scratch};
-}
-
-// What all tiles of a job have in common.
-template <typename T>
-kernels::TileArgs<T> FirstTile(const Job<T>& job) {
-  kernels::TileArgs<T> tile;
-  tile.a_row_stride = job.a.row_stride;
-  tile.a_k_stride = job.a.col_stride;
-  tile.c_row_stride = job.c.row_stride;
-  tile.beta = job.options.beta;
-  return tile;
-}
-
-// Points a tile of `row` and below at columns [j, j + width) of C and at their panel(s), which start at b.
-template <typename T>
-void PointAt(const Job<T>& job, const Panels<T>& panels, const T* b, std::ptrdiff_t j, std::ptrdiff_t width,
-             std::ptrdiff_t row, kernels::TileArgs<T>& tile) {
-  const std::ptrdiff_t n = std::min(width, job.plan.n - j);
-  const bool is_partial = panels.partial != nullptr && n < job.plan.nr;
-  tile.b = is_partial ? panels.partial : b;
-  tile.b_k_stride = is_partial ? job.plan.nr : panels.k_stride;
-  tile.n = static_cast<std::int32_t>(n);
-  tile.c = job.c.data + row * job.c.row_stride + j;
-  tile.bias = job.options.bias == nullptr ? nullptr : job.options.bias + j;
-}
-
-// Asks for the part of C that a tile will add to. After a whole chunk of other tiles it lies in L3 or beyond; it comes
-// while the tile is computed. Measured at 1024 and 2048 cubed on Zen 5: 5 to 12 % of the time.
-template <typename T>
-void PrefetchC(const kernels::TileArgs<T>& tile, std::ptrdiff_t rows) {
-  constexpr std::ptrdiff_t kLine = internal::kAlignment / sizeof(T);
-  for (std::ptrdiff_t i = 0; i < rows; ++i) {
-    const T* row = tile.c + i * tile.c_row_stride;
-    for (std::ptrdiff_t j = 0; j < tile.n; j += kLine) __builtin_prefetch(row + j, /*rw=*/1);
-  }
-}
-
-// C's rows [rows) of some panels, for one chunk of K: a row of tiles.
-template <typename T>
-void RowOfTiles(const Job<T>& job, Range rows, Range range, const Panels<T>& panels, kernels::TileArgs<T>& tile) {
-  const std::ptrdiff_t nr = job.plan.nr;
-  const kernels::TileFunction<T> run = job.tiles.tile[rows.size() - 1];
-  const T* b = panels.data;
-  for (std::ptrdiff_t p = range.begin; p < range.end; ++p) {
-    PointAt(job, panels, b, p * nr, nr, rows.begin, tile);
-    if (!tile.first) PrefetchC(tile, rows.size());
-    run(tile);
-    b += panels.panel_stride;
-  }
-}
-
-// The part of C in the given row blocks and panels.
-template <typename T>
-void ComputeBlocks(const Job<T>& job, Range row_blocks, Range range, T* scratch) {
-  const GemmPlan& plan = job.plan;
-  // The first `longer` row blocks have one row more than the others.
-  const std::ptrdiff_t shortest = plan.row_blocks == 1 ? plan.m : plan.m / plan.row_blocks;
-  const std::ptrdiff_t longer = plan.m - shortest * plan.row_blocks;
-  kernels::TileArgs<T> tile = FirstTile(job);
-  for (std::ptrdiff_t p = range.begin; p < range.end; p += plan.block_panels) {
-    const Range block{p, std::min(p + plan.block_panels, range.end)};
-    // K = 0 still has one chunk, of no step: C starts there.
-    for (std::ptrdiff_t k = 0; k == 0 || k < plan.k; k += plan.kc) {
-      tile.k = std::min<std::ptrdiff_t>(plan.kc, plan.k - k);
-      tile.first = k == 0;
-      const bool activate = job.activate_blocks && k + tile.k == plan.k;
-      const Panels<T> panels = PreparePanels(job, block, k, tile.k, scratch);
-      for (std::ptrdiff_t i = row_blocks.begin; i < row_blocks.end; ++i) {
-        const std::ptrdiff_t begin = i * shortest + std::min(i, longer);
-        const Range rows{begin, begin + shortest + (i < longer ? 1 : 0)};
-        tile.a = job.a.data + rows.begin * job.a.row_stride + k * job.a.col_stride;
-        RowOfTiles(job, rows, block, panels, tile);
-        if (activate) {
-          const Range columns = Columns(job, block);
-          internal::ActivateRows<T>(job.table, job.options.activation,
-                                    job.c.Rows(rows.begin, rows.size()).Columns(columns.begin, columns.size()));
-        }
-      }
-    }
-  }
-}
-
-// All rows, which are few, of the given panels: groups of panels side by side, each over all of K before the next.
-template <typename T>
-void ComputeFewRows(const Job<T>& job, Range range, T* scratch) {
-  const GemmPlan& plan = job.plan;
-  const auto m = static_cast<std::size_t>(plan.m - 1);
-  const kernels::TileFunction<T> long_k = plan.k >= 2 * plan.kc ? job.tiles.long_k[m] : nullptr;
-  const std::ptrdiff_t wide = job.tiles.wide_panels[m];
-  kernels::TileArgs<T> tile = FirstTile(job);
-  for (std::ptrdiff_t p = range.begin; p < range.end;) {
-    // A last panel that is read in place may be narrower than the tile; packed ones are padded.
-    const bool fits = range.end - p >= wide && (plan.pack_b != PackB::kInPlace || (p + wide) * plan.nr <= plan.n);
-    const std::ptrdiff_t count = fits ? wide : 1;
-    const Panels<T> panels = PreparePanels(job, {p, p + count}, 0, plan.k, scratch);
-    tile.a = job.a.data;
-    tile.b_panel_stride = panels.panel_stride;
-    PointAt(job, panels, panels.data, p * plan.nr, count * plan.nr, 0, tile);
-    if (count == 1 && long_k != nullptr) {
-      tile.k = plan.k;
-      tile.first = true;
-      long_k(tile);
-    } else {
-      const kernels::TileFunction<T> run = count > 1 ? job.tiles.wide[m] : job.tiles.tile[m];
-      for (std::ptrdiff_t k = 0; k == 0 || k < plan.k; k += plan.kc) {
-        tile.k = std::min<std::ptrdiff_t>(plan.kc, plan.k - k);
-        tile.first = k == 0;
-        run(tile);
-        tile.a += tile.k * tile.a_k_stride;
-        tile.b += tile.k * tile.b_k_stride;
-      }
-    }
-    p += count;
-  }
-  if (job.activate_blocks) {
-    const Range columns = Columns(job, range);
-    internal::ActivateRows<T>(job.table, job.options.activation, job.c.Columns(columns.begin, columns.size()));
-  }
-}
-
-template <typename T>
-void RunTask(const Job<T>& job, int task) {
-  const GemmPlan& plan = job.plan;
-  const Range panels = plan.split == GemmSplit::kColumns ? Part(plan.panels, task, plan.tasks) : Range{0, plan.panels};
-  T* scratch = job.task_scratch + static_cast<std::size_t>(task) * plan.task_scratch;
-  if (plan.few_rows) {
-    ComputeFewRows(job, panels, scratch);
-  } else {
-    const Range row_blocks =
-        plan.split == GemmSplit::kRows ? Part(plan.row_blocks, task, plan.tasks) : Range{0, plan.row_blocks};
-    ComputeBlocks(job, row_blocks, panels, scratch);
-  }
-}
-
-// Copies A to rows that are contiguous and apart, scaled by alpha, once for all blocks.
-template <typename T>
-void CopyA(Executor& executor, Job<T>& job, T* packed) {
-  const std::ptrdiff_t row_stride = internal::PackedRowStride<T>(job.plan.k);
-  RunTasks(executor, job.plan.tasks, [&job, packed, row_stride](int task) {
-    const Range rows = Part(job.plan.m, task, job.plan.tasks);
-    internal::PackA(job.a.Rows(rows.begin, rows.size()), job.options.alpha, row_stride,
-                    packed + rows.begin * row_stride);
-  });
-  job.a = {packed, job.plan.m, job.plan.k, row_stride};
-}
-
-// Packs all panels of B, once for all tasks.
-template <typename T>
-void PackAllPanels(Executor& executor, Job<T>& job, T* packed) {
-  job.panel_stride = internal::PanelStride<T>(job.plan.k, job.plan.nr);
-  RunTasks(executor, job.plan.tasks, [&job, packed](int task) {
-    const Range panels = Part(job.plan.panels, task, job.plan.tasks);
-    const Range columns = Columns(job, panels);
-    internal::PackB(job.b.Columns(columns.begin, columns.size()), job.plan.nr, job.panel_stride,
-                    packed + panels.begin * job.panel_stride);
-  });
-  job.panels = packed;
-}
-
-template <typename T>
-void Execute(Executor& executor, Job<T>& job, T* scratch) {
-  const GemmPlan& plan = job.plan;
-  if (plan.a_scratch != 0) CopyA(executor, job, scratch);
-  if (plan.b_scratch != 0) PackAllPanels(executor, job, scratch + plan.a_scratch);
-  job.task_scratch = scratch + plan.a_scratch + plan.b_scratch;
-  if (plan.tasks == 1) {
-    RunTask(job, 0);
-  } else {
-    RunTasks(executor, plan.tasks, [&job](int task) { RunTask(job, task); });
-  }
-  if (job.options.activation != Activation::kIdentity && !job.activate_blocks) {
-    RunTasks(executor, plan.tasks, [&job](int task) {
-      const Range rows = Part(job.plan.m, task, job.plan.tasks);
-      internal::ActivateRows<T>(job.table, job.options.activation, job.c.Rows(rows.begin, rows.size()));
-    });
-  }
-}
-
-template <typename T>
-std::size_t ScratchBytes(const GemmPlan& plan) {
-  return (plan.a_scratch + plan.b_scratch + static_cast<std::size_t>(plan.tasks) * plan.task_scratch) * sizeof(T);
-}
-
-Status NoScratch(std::size_t bytes) {
-  return Status(StatusCode::kOutOfMemory, fmt::format("no memory for {} bytes of scratch space", bytes));
-}
-
-// The right-hand side in either form.
-template <typename T>
-struct RightSide {
-  explicit RightSide(MatrixView<const T> b) : view(b), rows(b.rows), cols(b.cols) {}
-  explicit RightSide(const PackedMatrix<T>& b) : packed(&b), rows(b.rows()), cols(b.cols()) {}
-
-  bool IsValid(internal::ByteRange* range) const {
-    if (packed == nullptr) return internal::IsValid(view, range);
-    *range = internal::RangeOf(packed->data(), static_cast<std::ptrdiff_t>(packed->bytes() / sizeof(T)));
-    return true;
-  }
-
-  MatrixView<const T> view;
-  const PackedMatrix<T>* packed = nullptr;
-  std::ptrdiff_t rows;
-  std::ptrdiff_t cols;
-};
 
 // What is wrong with operands that IsSound refused.
 template <typename T>
-Status WhatIsWrong(MatrixView<const T> a, const RightSide<T>& b, MatrixView<T> c) {
+[[gnu::cold]] Status WhatIsWrong(const MatrixView<const T>& a, const RightSide<T>& b, const MatrixView<T>& c) {
   if (a.cols != b.rows || c.rows != a.rows || c.cols != b.cols) {
     return Status(StatusCode::kInvalidArgument,
                   fmt::format("shapes do not match: A is {} x {}, B is {} x {}, C is {} x {}; need M x K, K x N, M x N",
                               a.rows, a.cols, b.rows, b.cols, c.rows, c.cols));
   }
-  const Result<internal::ByteRange> c_range = internal::CheckOutput<T>("C", c);
+  const Result<ByteRange> c_range = internal::CheckOutput<T>("C", c);
   if (!c_range.ok()) return c_range.status();
-  const Result<internal::ByteRange> a_range = internal::CheckInput<T>("A", a);
+  const Result<ByteRange> a_range = internal::CheckInput<T>("A", a);
   if (!a_range.ok()) return a_range.status();
   if (b.packed == nullptr) {
-    const Result<internal::ByteRange> b_range = internal::CheckInput<T>("B", b.view);
+    const Result<ByteRange> b_range = internal::CheckInput<T>("B", b.view());
     if (!b_range.ok()) return b_range.status();
   }
   return Status(StatusCode::kInvalidArgument,
@@ -308,90 +50,80 @@ Status WhatIsWrong(MatrixView<const T> a, const RightSide<T>& b, MatrixView<T> c
 template <typename T>
 bool IsSound(const MatrixView<const T>& a, const RightSide<T>& b, const MatrixView<T>& c,
              const GemmOptions<T>& options) {
-  internal::ByteRange a_range;
-  internal::ByteRange b_range;
-  internal::ByteRange c_range;
+  ByteRange a_range;
+  ByteRange b_range;
+  ByteRange c_range;
   return a.cols == b.rows && c.rows == a.rows && c.cols == b.cols && internal::IsValidOutput(c, &c_range) &&
-         internal::IsValid(a, &a_range) && b.IsValid(&b_range) && !c_range.Overlaps(a_range) &&
+         internal::IsValid(a, &a_range) && IsValid(b, &b_range) && !c_range.Overlaps(a_range) &&
          !c_range.Overlaps(b_range) &&
          (options.bias == nullptr || !c_range.Overlaps(internal::RangeOf(options.bias, c.cols)));
 }
 
 template <typename T>
-GemmShape ShapeOf(MatrixView<const T> a, const RightSide<T>& b, const GemmOptions<T>& options) {
+GemmShape ShapeOf(const MatrixView<const T>& a, const RightSide<T>& b, const GemmOptions<T>& options) {
   return {.type = std::is_same_v<T, float> ? ElementType::kF32 : ElementType::kF64,
           .m = a.rows,
           .n = b.cols,
           .k = options.alpha == T{0} ? 0 : a.cols,  // the products contribute nothing and are not formed
           .a_row_stride = a.row_stride,
           .a_k_stride = a.col_stride,
-          .b_k_stride = b.view.row_stride,
-          .b_column_stride = b.view.col_stride,
+          .b_k_stride = b.k_stride,
+          .b_column_stride = b.column_stride,
           .b_packed = b.packed != nullptr,
           .scaled = options.alpha != T{0} && options.alpha != T{1}};
 }
 
-// Operands are checked and not empty; the plan is theirs.
 template <typename T>
-Status RunPlan(Context& context, const GemmPlan& plan, MatrixView<const T> a, const RightSide<T>& b, MatrixView<T> c,
-               const GemmOptions<T>& options) {
-  if (b.packed != nullptr && b.packed->nr() != plan.nr) {
-    return Status(StatusCode::kLayoutMismatch,
-                  fmt::format("B was packed for {} in panels of {}, the context's kernel ({}) reads panels of {}; pack "
-                              "it with the context's kernels, or Repack it",
-                              Name(b.packed->tier()), b.packed->nr(), Name(plan.tier), plan.nr));
-  }
-  const std::size_t bytes = ScratchBytes<T>(plan);
-  T* scratch = static_cast<T*>(context.ScratchMemory(Scratch::kPacking, bytes));
-  if (scratch == nullptr && bytes != 0) return NoScratch(bytes);
-  const kernels::KernelTable& table = context.kernels().table();
-  // A function of whole rows needs whole rows in one block.
-  const bool whole_rows = plan.split != GemmSplit::kColumns && (plan.few_rows || plan.block_panels == plan.panels);
-  Job<T> job{.plan = plan,
-             .table = table,
-             .tiles = LANEWISE_ROW_OF(T, table, gemm).ForChains(plan.chains),
-             .a = a.Columns(0, plan.k),  // none of them if alpha = 0
-             .b = b.view,
-             .panels = b.packed != nullptr ? b.packed->data() : nullptr,
-             .panel_stride = b.packed != nullptr ? b.packed->panel_stride() : 0,
-             .c = c,
-             .options = options,
-             .task_scratch = nullptr,
-             .activate_blocks = options.activation != Activation::kIdentity &&
-                                (internal::IsElementwise(options.activation) || whole_rows)};
-  Execute(context.executor(), job, scratch);
-  return Status();
+[[gnu::cold]] Status WrongLayout(const GemmPlan& plan, const PackedMatrix<T>& b) {
+  return Status(
+      StatusCode::kLayoutMismatch,
+      fmt::format("B was packed for {} in panels of {}, the context's kernel ({}) reads panels of {}; pack it "
+                  "with the context's kernels, or Repack it",
+                  Name(b.tier()), b.nr(), Name(plan.tier), plan.nr));
+}
+
+[[gnu::cold]] Status WrongPlan(const GemmShape& shape, Tier tier) {
+  return Status(StatusCode::kInvalidArgument,
+                fmt::format("the plan is for another product than this one of M={} N={} K={} on {} (type, packing, "
+                            "strides and scaling count); make one with PlanGemm for it",
+                            shape.m, shape.n, shape.k, Name(tier)));
+}
+
+// Whether the plan, of the context's kernel, computes a product of this shape.
+bool Fits(const GemmPlan& plan, const GemmShape& shape) {
+  return plan.type == shape.type && plan.m == shape.m && plan.n == shape.n && plan.k == shape.k &&
+         (plan.pack_b == PackB::kBeforehand) == shape.b_packed && (!shape.scaled || plan.pack_a != PackA::kNo) &&
+         (plan.n != 1 || plan.pack_a != PackA::kNo || shape.a_k_stride == 1) &&
+         (plan.pack_b != PackB::kInPlace || (plan.n == 1 ? shape.b_k_stride : shape.b_column_stride) == 1);
+}
+
+// Of sound operands that are not empty, by their own plan.
+template <typename T>
+Status Run(Context& context, const GemmPlan& plan, const MatrixView<const T>& a, const RightSide<T>& b,
+           const MatrixView<T>& c, const GemmOptions<T>& options) {
+  if (b.packed != nullptr && b.packed->nr() != plan.nr) return WrongLayout(plan, *b.packed);
+  return internal::RunGemm(context, plan, a, b, c, options);
 }
 
 template <typename T>
-Status PlanAndRun(Context& context, MatrixView<const T> a, const RightSide<T>& b, MatrixView<T> c,
+Status PlanAndRun(Context& context, const MatrixView<const T>& a, const RightSide<T>& b, const MatrixView<T>& c,
                   const GemmOptions<T>& options) {
   if (!IsSound(a, b, c, options)) return WhatIsWrong(a, b, c);
   if (c.rows == 0 || c.cols == 0) return Status();
   const GemmPlan plan =
       PlanGemm(ShapeOf(a, b, options), context.kernels(), context.machine(), context.executor().Threads());
-  return RunPlan(context, plan, a, b, c, options);
+  return Run(context, plan, a, b, c, options);
 }
 
 template <typename T>
-Status CheckAndRun(Context& context, const GemmPlan& plan, MatrixView<const T> a, const RightSide<T>& b,
-                   MatrixView<T> c, const GemmOptions<T>& options) {
+Status CheckAndRun(Context& context, const GemmPlan& plan, const MatrixView<const T>& a, const RightSide<T>& b,
+                   const MatrixView<T>& c, const GemmOptions<T>& options) {
   if (!IsSound(a, b, c, options)) return WhatIsWrong(a, b, c);
   if (c.rows == 0 || c.cols == 0) return Status();
   const GemmShape shape = ShapeOf(a, b, options);
-  const kernels::GemmKernel<T>& kernel = LANEWISE_ROW_OF(T, context.kernels().table(), gemm);
-  const bool fits = plan.type == shape.type && plan.m == shape.m && plan.n == shape.n && plan.k == shape.k &&
-                    plan.tier == kernel.tier && (plan.pack_b == PackB::kBeforehand) == shape.b_packed &&
-                    (!shape.scaled || plan.pack_a != PackA::kNo) &&
-                    (plan.n != 1 || plan.pack_a != PackA::kNo || shape.a_k_stride == 1) &&
-                    (plan.pack_b != PackB::kInPlace || (plan.n == 1 ? shape.b_k_stride : shape.b_column_stride) == 1);
-  if (!fits) {
-    return Status(StatusCode::kInvalidArgument,
-                  fmt::format("the plan is for another product than this one of M={} N={} K={} on {} (type, packing, "
-                              "strides and scaling count); make one with PlanGemm for it",
-                              shape.m, shape.n, shape.k, Name(kernel.tier)));
-  }
-  return RunPlan(context, plan, a, b, c, options);
+  const Tier tier = LANEWISE_ROW_OF(T, context.kernels().table(), gemm).tier;
+  if (plan.tier != tier || !Fits(plan, shape)) return WrongPlan(shape, tier);
+  return Run(context, plan, a, b, c, options);
 }
 
 }  // namespace
@@ -418,11 +150,6 @@ template <typename T>
 Status Gemm(Context& context, const GemmPlan& plan, MatrixView<const T> a, const PackedMatrix<T>& b, MatrixView<T> c,
             const GemmOptions<T>& options) {
   return CheckAndRun(context, plan, a, RightSide<T>(b), c, options);
-}
-
-Status Reserve(Context& context, const GemmPlan& plan) {
-  const std::size_t bytes = plan.type == ElementType::kF32 ? ScratchBytes<float>(plan) : ScratchBytes<double>(plan);
-  return context.ScratchMemory(Scratch::kPacking, bytes) == nullptr && bytes != 0 ? NoScratch(bytes) : Status();
 }
 
 #define LANEWISE_INSTANTIATE(T)                                                                                      \

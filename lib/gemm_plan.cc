@@ -77,6 +77,7 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
   plan.l2 = machine.l2;
   plan.panels = CeilDiv(plan.n, plan.nr);
   plan.row_blocks = CeilDiv(plan.m, plan.mr);
+  plan.block_rows = plan.row_blocks == 0 ? 0 : static_cast<std::int32_t>(CeilDiv(plan.m, plan.row_blocks));
   plan.few_rows = plan.m <= tiles.few_rows;
   plan.pack_a = ChoosePackA(shape, plan, tiles.unit_k_stride);
   plan.pack_b = ChoosePackB(shape, plan);
@@ -99,13 +100,16 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
   // Few rows take all of K at once; otherwise a block of B is a chunk of K.
   const std::ptrdiff_t span = plan.few_rows ? plan.k : kQ;
   if (plan.pack_b == PackB::kInPlace) {
-    plan.task_scratch = static_cast<std::size_t>(internal::PanelStride<T>(span, plan.nr));  // the last, partial panel
+    const bool partial = plan.n % plan.nr != 0;  // the last panel, which is copied and padded
+    plan.task_scratch = partial ? static_cast<std::size_t>(internal::PanelStride<T>(span, plan.nr)) : 0;
   } else if (plan.pack_b == PackB::kEachCall && plan.split == GemmSplit::kRows) {
     plan.b_scratch = static_cast<std::size_t>(plan.panels * internal::PanelStride<T>(plan.k, plan.nr));
   } else if (plan.pack_b == PackB::kEachCall) {
     const std::ptrdiff_t packed = plan.few_rows ? kernels::kMaxWidePanels : plan.block_panels;
     plan.task_scratch = static_cast<std::size_t>(packed * internal::PanelStride<T>(span, plan.nr));
   }
+  plan.direct = plan.tasks == 1 && plan.a_scratch + plan.task_scratch == 0 && plan.k > 0 && plan.k <= kQ &&
+                plan.block_panels == plan.panels;
   return plan;
 }
 
@@ -170,7 +174,10 @@ std::string Explain(const GemmPlan& plan) {
                              plan.chains == 1   ? "N > 16"
                              : plan.chains == 4 ? "N = 2..16"
                                                 : "N = 1"));
-  if (plan.few_rows) {
+  if (plan.direct) {
+    line("blocks",
+         fmt::format("none: tile after tile, the longest of {} rows, from where A and B lie", plan.block_rows));
+  } else if (plan.few_rows) {
     line("blocks",
          fmt::format("none: few rows, so panels side by side, or where no more are left chunks of K={}", plan.kc));
   } else {

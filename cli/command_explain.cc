@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// lanewise explain: how a product of a given shape would be computed here, and why so.
+// lanewise explain: how a product of a given shape, a function or each layer of a model would be computed here, and
+// why.
 
 #include <algorithm>
 #include <array>
@@ -9,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "any_model.h"
 #include "command.h"
 #include "compute.h"
 #include "fmt/format.h"
@@ -22,10 +24,11 @@ namespace {
 struct Settings {
   explicit Settings(CLI::App& command);
 
-  std::string operation;
+  std::string what;
   std::string shape;
   std::string type = "f32";
   bool packed = false;
+  std::ptrdiff_t batch = 1;
 };
 
 struct Options {
@@ -38,10 +41,16 @@ struct Options {
 };
 
 Settings::Settings(CLI::App& command) {
-  command.add_option("OPERATION", operation, "gemm")->required();
-  command.add_option("MxNxK", shape, "C (M x N) = A (M x K) * B (K x N)")->required();
-  command.add_option("--type", type, "f32 or f64")->type_name("NAME")->capture_default_str();
-  command.add_flag("--packed", packed, "B is packed beforehand, as a model's weights are");
+  command
+      .add_option("WHAT", what, "gemm; another kernel that `lanewise kernels`\nlists, such as sigmoid; or a model file")
+      ->required();
+  command.add_option("MxNxK", shape, "For gemm: C (M x N) = A (M x K) * B (K x N)");
+  command.add_option("--type", type, "f32 or f64, of gemm or a function")->type_name("NAME")->capture_default_str();
+  command.add_flag("--packed", packed, "For gemm: B is packed beforehand, as a model's\nweights are");
+  command.add_option("--batch", batch, "For a model: samples at once")
+      ->type_name("N")
+      ->check(CLI::Range(std::ptrdiff_t{1}, std::ptrdiff_t{1} << 24))
+      ->capture_default_str();
 }
 
 Status Invalid(std::string message) { return Status(StatusCode::kInvalidArgument, std::move(message)); }
@@ -63,64 +72,175 @@ Result<std::array<std::ptrdiff_t, 3>> ParseShape(const std::string& text) {
   return sizes;
 }
 
-ExitCode Run(const Options& options) {
-  const Settings& settings = options.settings;
-  if (settings.operation != "gemm") {
-    const std::vector<std::string_view> valid = {"gemm"};
-    return Fail(Invalid(UnknownName("operation", settings.operation, valid)));
+// The kernel of that name, if there is one.
+const KernelListing* Find(const Listing& listing, std::string_view name) {
+  const auto kernel = std::ranges::find(listing.kernels, name, &KernelListing::kernel);
+  return kernel == listing.kernels.end() ? nullptr : &*kernel;
+}
+
+Json TiersJson(const KernelListing& kernel) {
+  Json tiers = Json::array();
+  for (const TierStanding& standing : kernel.tiers) {
+    tiers.push_back(Json{{"tier", Name(standing.tier)}, {"reason", standing.reason}});
   }
+  return tiers;
+}
+
+std::string TiersTable(const KernelListing& kernel) {
+  std::vector<std::vector<std::string>> rows = {{"tier", "here"}};
+  for (const TierStanding& standing : kernel.tiers) rows.push_back({Name(standing.tier), standing.reason});
+  return FormatTable(rows);
+}
+
+Json PlanJson(const GemmPlan& plan) {
+  return Json{{"kernel", plan.type == ElementType::kF32 ? "gemm_f32" : "gemm_f64"},
+              {"m", plan.m},
+              {"n", plan.n},
+              {"k", plan.k},
+              {"packed", plan.pack_b == PackB::kBeforehand},
+              {"tier", Name(plan.tier)},
+              {"class", Name(ClassOf(plan.tier))},
+              {"mr", plan.mr},
+              {"nr", plan.nr},
+              {"nc", plan.block_panels * plan.nr},
+              {"kc", plan.kc},
+              {"chains", plan.chains},
+              {"tasks", plan.tasks},
+              {"explanation", Explain(plan)}};
+}
+
+GemmPlan PlanFor(Compute& compute, const GemmShape& shape) {
+  return PlanGemm(shape, compute.kernels(), compute.context().machine(), compute.threads());
+}
+
+ExitCode ExplainGemm(const Options& options, const Listing& listing, Compute& compute) {
+  const Settings& settings = options.settings;
+  const Result<std::array<std::ptrdiff_t, 3>> sizes = ParseShape(settings.shape);
+  if (!sizes.ok()) return Fail(sizes.status());
+  const GemmPlan plan = PlanFor(compute, {.type = settings.type == "f32" ? ElementType::kF32 : ElementType::kF64,
+                                          .m = (*sizes)[0],
+                                          .n = (*sizes)[1],
+                                          .k = (*sizes)[2],
+                                          .b_packed = settings.packed});
+  const KernelListing& kernel = *Find(listing, "gemm_" + settings.type);
+  if (options.json) {
+    Json document = PlanJson(plan);
+    document["tiers"] = TiersJson(kernel);
+    PrintJson(document);
+  } else {
+    Print(Explain(plan) + "\n" + TiersTable(kernel));
+  }
+  return kOk;
+}
+
+ExitCode ExplainFunction(const Options& options, const KernelListing& kernel) {
+  const std::string_view numeric_class = Name(ClassOf(kernel.chosen));
+  if (options.json) {
+    PrintJson(Json{{"kernel", kernel.kernel},
+                   {"kind", kernel.kind},
+                   {"tier", Name(kernel.chosen)},
+                   {"class", numeric_class},
+                   {"tiers", TiersJson(kernel)}});
+  } else {
+    Print(fmt::format("function {} ({})\nkernel   {}\nbits     class {}: the same on every tier of the class, for any "
+                      "threads, length and offset\n\n",
+                      kernel.kernel, kernel.kind, Name(kernel.chosen), numeric_class) +
+          TiersTable(kernel));
+  }
+  return kOk;
+}
+
+template <typename T>
+ExitCode ExplainModel(const Options& options, const Listing& listing, Compute& compute, const Model<T>& model) {
+  const std::string type = sizeof(T) == 4 ? "f32" : "f64";
+  Json layers = Json::array();
+  std::string text;
+  for (std::size_t l = 0; l < model.network.layers().size(); ++l) {
+    const auto& layer = model.network.layers()[l];
+    const GemmPlan plan = PlanFor(compute, {.type = sizeof(T) == 4 ? ElementType::kF32 : ElementType::kF64,
+                                            .m = options.settings.batch,
+                                            .n = layer.outputs,
+                                            .k = layer.inputs,
+                                            .b_packed = true});
+    std::string function(Name(layer.activation));
+    std::ranges::replace(function, '-', '_');
+    const KernelListing* kernel = Find(listing, fmt::format("{}_{}", function, type));  // none: identity
+    if (options.json) {
+      Json document = PlanJson(plan);
+      document["activation"] = Name(layer.activation);
+      document["activation_tier"] = kernel == nullptr ? Json() : Json(Name(kernel->chosen));
+      layers.push_back(std::move(document));
+      continue;
+    }
+    text += fmt::format("{}layer    {}: {} -> {} {}\n{}", l == 0 ? "" : "\n", l, layer.inputs, layer.outputs,
+                        Name(layer.activation), Explain(plan));
+    if (kernel != nullptr) text += fmt::format("then     {}, {}\n", kernel->kernel, Name(kernel->chosen));
+  }
+  if (options.json) {
+    PrintJson(Json{{"model", options.settings.what}, {"batch", options.settings.batch}, {"layers", std::move(layers)}});
+  } else {
+    Print(text + "\n" + TiersTable(*Find(listing, "gemm_" + type)));
+  }
+  return kOk;
+}
+
+// What can be named besides a file.
+std::vector<std::string_view> Names(const Listing& listing) {
+  std::vector<std::string_view> names;
+  for (const KernelListing& kernel : listing.kernels) {
+    std::string_view name = kernel.kernel;
+    name.remove_suffix(4);  // "_f32"
+    if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+  }
+  return names;
+}
+
+// "sigmoid_f64" is sigmoid of type f64.
+void SplitType(Settings& settings) {
+  for (const std::string_view type : {"f32", "f64"}) {
+    if (!settings.what.ends_with(fmt::format("_{}", type))) continue;
+    settings.what.resize(settings.what.size() - 4);
+    settings.type = type;
+    return;
+  }
+}
+
+ExitCode Run(Options options) {
+  Settings& settings = options.settings;
+  SplitType(settings);
   if (settings.type != "f32" && settings.type != "f64") {
     const std::vector<std::string_view> valid = {"f32", "f64"};
     return Fail(Invalid(UnknownName("--type", settings.type, valid)));
   }
-  const Result<std::array<std::ptrdiff_t, 3>> sizes = ParseShape(settings.shape);
-  if (!sizes.ok()) return Fail(sizes.status());
   const Result<std::unique_ptr<Compute>> compute = Compute::Make(options.isa, options.threads);
   if (!compute.ok()) return Fail(compute.status());
-
-  const GemmShape shape{.type = settings.type == "f32" ? ElementType::kF32 : ElementType::kF64,
-                        .m = (*sizes)[0],
-                        .n = (*sizes)[1],
-                        .k = (*sizes)[2],
-                        .b_packed = settings.packed};
-  const GemmPlan plan = PlanGemm(shape, (*compute)->kernels(), (*compute)->context().machine(), (*compute)->threads());
-  const std::string kernel_name = "gemm_" + settings.type;
   const Listing listing = ListKernels(options.isa.Request(), ThisCpu());
-  const auto kernel = std::ranges::find(listing.kernels, kernel_name, &KernelListing::kernel);
 
-  if (options.json) {
-    Json tiers = Json::array();
-    for (const TierStanding& standing : kernel->tiers) {
-      tiers.push_back(Json{{"tier", Name(standing.tier)}, {"reason", standing.reason}});
-    }
-    PrintJson(Json{{"kernel", kernel_name},
-                   {"m", plan.m},
-                   {"n", plan.n},
-                   {"k", plan.k},
-                   {"packed", settings.packed},
-                   {"tier", Name(plan.tier)},
-                   {"class", Name(ClassOf(plan.tier))},
-                   {"mr", plan.mr},
-                   {"nr", plan.nr},
-                   {"nc", plan.block_panels * plan.nr},
-                   {"kc", plan.kc},
-                   {"chains", plan.chains},
-                   {"tasks", plan.tasks},
-                   {"explanation", Explain(plan)},
-                   {"tiers", std::move(tiers)}});
-    return kOk;
+  if (settings.what == "gemm") {
+    if (settings.shape.empty()) return Fail(Invalid("gemm: which shape? Give MxNxK, such as 64x128x784"));
+    return ExplainGemm(options, listing, **compute);
   }
-  std::vector<std::vector<std::string>> rows = {{"tier", "here"}};
-  for (const TierStanding& standing : kernel->tiers) rows.push_back({Name(standing.tier), standing.reason});
-  Print(Explain(plan) + "\n" + FormatTable(rows));
-  return kOk;
+  if (!settings.shape.empty()) {
+    return Fail(Invalid(fmt::format("'{}': only gemm takes a shape", settings.shape)));
+  }
+  const KernelListing* kernel = Find(listing, fmt::format("{}_{}", settings.what, settings.type));
+  if (kernel != nullptr) return ExplainFunction(options, *kernel);
+  if (settings.what.find_first_of("./") == std::string::npos) {
+    return Fail(Invalid(UnknownName("kernel (a file has a . or / in its name)", settings.what, Names(listing))));
+  }
+  const Result<AnyModel> model = LoadAnyModel(settings.what);
+  if (!model.ok()) return Fail(model.status());
+  return std::visit([&](const auto& typed) { return ExplainModel(options, listing, **compute, typed); }, *model);
 }
 
 }  // namespace
 
 Command AddExplain(CLI::App& program) {
-  CLI::App* command = program.add_subcommand("explain", "Show how a product would be computed here, and why");
-  SetExample(*command, "lanewise explain gemm 64x128x784 --packed");
+  CLI::App* command =
+      program.add_subcommand("explain", "Show how a product, a function or a model would be computed here, and why");
+  SetExample(*command,
+             "lanewise explain gemm 64x128x784 --packed\n"
+             "  lanewise explain clothes.safetensors --batch 32");
   const auto options = std::make_shared<Options>(*command);
   return {command, [options] { return Run(*options); }};
 }

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <sstream>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "doctest/doctest.h"
@@ -22,14 +21,6 @@ namespace lanewise::test {
 namespace {
 
 using nlohmann::json;
-
-bool Contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
-
-json ParseJson(const std::string& text) {
-  json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  REQUIRE_MESSAGE(!document.is_discarded(), text);
-  return document;
-}
 
 std::ptrdiff_t CountLines(const std::string& text) { return std::count(text.begin(), text.end(), '\n'); }
 
@@ -239,7 +230,11 @@ TEST_CASE("what is wrong is said, with the right exit code, and leaves the old f
       {"predict " + model + " --limit 1", 2, "--input: samples have 784 features"},
       {"predict " + model + " --input " + features + " --output " + folder / "no/o", 4, "--output: cannot write"},
       {"explain gemm 3x4", 2, "give MxNxK"},
-      {"explain gemv 3x4x5", 2, "unknown operation 'gemv'"},
+      {"explain gemm", 2, "which shape"},
+      {"explain gemmm", 2, "did you mean 'gemm'"},
+      {"explain sigmoid 3x4x5", 2, "only gemm takes a shape"},
+      {"explain sigmoid --type f16", 2, "unknown --type 'f16'"},
+      {"explain no/such.safetensors", 4, "cannot open 'no/such.safetensors'"},
       {"explain gemm 3x4x99999999999999999999", 2, "give MxNxK"},
   };
   for (const auto& c : kCases) {
@@ -303,6 +298,38 @@ TEST_CASE("explain prints the plan and each tier's standing") {
       CHECK(document["tiers"].size() == kTierCount);
       CHECK(Contains(text.out, std::string(document["explanation"])));
     }
+  });
+}
+
+TEST_CASE("explain tells which kernel a function gets, and what happens in each layer of a model") {
+  const TemporaryFolder folder;
+  const std::string data = folder.Write("clouds.csv", Clouds());
+  REQUIRE(Shell("cd " + folder.path() +
+                " && \"$lanewise\" train --data clouds.csv --layers 2,8,5,3 --activation tanh "
+                "--epochs 1 --out model.safetensors")
+              .exit_code == 0);
+  const std::string model = folder / "model.safetensors";
+  ForEachTier([&](Tier tier, const kernels::KernelTable& /*table*/) {
+    const std::string isa = " --isa " + std::string(Name(tier));
+    for (const std::string function : {"sigmoid", "sigmoid_f32", "softmax_f64", "exp --type f64"}) {
+      const ProgramRun text = Lanewise("explain " + function + isa);
+      CHECK_MESSAGE(text.exit_code == 0, text.err);
+      CHECK(Contains(text.out, "kernel   " + std::string(Name(tier)) + "\n"));
+      CHECK(ParseJson(Lanewise("explain --json " + function + isa).out)["tier"] == Name(tier));
+    }
+    const ProgramRun text = Lanewise("explain --batch 32 " + model + isa);
+    CHECK_MESSAGE(text.exit_code == 0, text.err);
+    CHECK(Contains(text.out, "layer    1: 8 -> 5 tanh\n"));
+    CHECK(Contains(text.out, "M=32 N=5 K=8\n"));
+    CHECK(Contains(text.out, "then     softmax_f32, " + std::string(Name(tier)) + "\n"));
+    const json document = ParseJson(Lanewise("explain --json --batch 32 " + model + isa).out);
+    REQUIRE(document["layers"].size() == 3);
+    for (const json& layer : document["layers"]) {
+      CHECK(layer["tier"] == Name(tier));
+      CHECK(layer["m"] == 32);
+      CHECK(layer["packed"] == true);
+    }
+    CHECK(document["layers"][0]["activation"] == "tanh");
   });
 }
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <sstream>
 #include <string>
-#include <string_view>
 
 #include "doctest/doctest.h"
 #include "fmt/format.h"
@@ -18,14 +17,6 @@ namespace lanewise::test {
 namespace {
 
 using nlohmann::json;
-
-bool Contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
-
-json ParseJson(const std::string& text) {
-  json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  REQUIRE_MESSAGE(!document.is_discarded(), text);
-  return document;
-}
 
 bool FitsIn80Columns(const std::string& text) {
   std::istringstream lines(text);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Runs the program `lanewise` (its path is LANEWISE_PROGRAM) as a user's shell would.
+// Runs the program `lanewise` (its path is LANEWISE_PROGRAM) as a user's shell would, and reads what it prints.
 
 #pragma once
 
@@ -12,8 +12,10 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <string_view>
 
 #include "doctest/doctest.h"
+#include "nlohmann/json.hpp"
 
 namespace lanewise::test {
 
@@ -45,5 +47,13 @@ inline ProgramRun Shell(const std::string& line) {
 
 // `arguments` as typed after the program's name.
 inline ProgramRun Lanewise(const std::string& arguments) { return Shell("\"$lanewise\" " + arguments); }
+
+inline bool Contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+
+inline nlohmann::json ParseJson(const std::string& text) {
+  nlohmann::json document = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  REQUIRE_MESSAGE(!document.is_discarded(), text);
+  return document;
+}
 
 }  // namespace lanewise::test

@@ -502,10 +502,9 @@ TEST_CASE("large parameters are not taken for divergence") {
   Context context = *Context::Make();
   Mlp<float> network = *Mlp<float>::Create({{2, 2, kIdentity}});
   for (float& w : network.parameters()) w = std::numeric_limits<float>::max();
-  Trainer<float> trainer = MakeTrainer(network, {.loss = Loss::kSquaredError, .batch = 1});
-  const float x[] = {0, 0};
   network.bias(0)[0] = network.bias(0)[1] = 0;
-  trainer = MakeTrainer(network, {.loss = Loss::kSquaredError, .batch = 1});
+  const float x[] = {0, 0};
+  Trainer<float> trainer = MakeTrainer(network, {.loss = Loss::kSquaredError, .batch = 1});
   const Result<double> loss = trainer.Step(context, {x, 1, 2}, MatrixView<const float>(x, 1, 2));
   REQUIRE_MESSAGE(loss.ok(), loss.status().message());
   CHECK(*loss == 0);

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <memory>
 #include <string>
 #include <thread>
@@ -158,4 +160,11 @@ int Main() {
 }  // namespace
 }  // namespace lanewise::peers
 
-int main() { return lanewise::peers::Main(); }
+int main() {
+  try {
+    return lanewise::peers::Main();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
+    return 1;
+  }
+}

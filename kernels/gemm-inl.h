@@ -109,10 +109,18 @@ template <typename T>
 struct Position {
   const T* a;
   const T* b;
+  const char* next;
 };
 
+// Asks for as many cache lines as one step of a panel is long. T1: L1 is full of what is used now.
+template <int kVecs, typename T>
+HWY_INLINE void PrefetchStep(const char* next) {
+  constexpr std::size_t kBytes = static_cast<std::size_t>(kVecs) * HWY_LANES(T) * sizeof(T);
+  for (std::size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(next + i, /*rw=*/0, /*locality=*/2);
+}
+
 // `k` steps of k from `at`, step t into chain t mod kChains. `acc` has kCount accumulators per chain.
-template <int kChains, int kRows, int kVecs, int kPanels, class D, typename T>
+template <int kChains, int kRows, int kVecs, int kPanels, bool kPrefetch, class D, typename T>
 HWY_INLINE void Steps(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t k, hn::Vec<D>* acc) {
   constexpr int kCount = kRows * kVecs * kPanels;
   constexpr std::make_index_sequence<kRows> kAllRows;
@@ -123,7 +131,12 @@ HWY_INLINE void Steps(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t 
   const T* a = at.a;
   const T* b = at.b;
   if constexpr (kChains == 1) {
+    const char* next = at.next;
     for (; k != 0; --k) {
+      if constexpr (kPrefetch) {
+        PrefetchStep<kVecs, T>(next);
+        next += t.next_step;
+      }
       Step<kVecs, kPanels>(d, a, a_row, b, b_panel, acc, kAllRows);
       a += a_k;
       b += b_k;
@@ -193,11 +206,11 @@ HWY_INLINE V SumChains(const V* acc) {
 
 // Stores the sums of the chains, or adds them to C.
 template <bool kFull, int kChains, int kVecs, class D, typename T, std::size_t... kI>
-HWY_INLINE void Finish(D d, const TileArgs<T>& t, const hn::Vec<D>* acc, std::index_sequence<kI...>) {
+HWY_INLINE void Finish(D d, const TileArgs<T>& t, bool first, const hn::Vec<D>* acc, std::index_sequence<kI...>) {
   constexpr int kCount = static_cast<int>(sizeof...(kI));
   const auto n = static_cast<std::size_t>(t.n);
   const auto c = [&t](std::size_t i) HWY_ATTR { return t.c + static_cast<std::ptrdiff_t>(i / kVecs) * t.c_row_stride; };
-  if (!t.first) {
+  if (!first) {
     (StoreColumns<kFull>(d, hn::Add(LoadColumns<kFull>(d, c(kI), kI % kVecs, n), SumChains<kChains, kCount>(acc + kI)),
                          c(kI), kI % kVecs, n),
      ...);
@@ -220,11 +233,12 @@ HWY_INLINE void StartAll(D d, const TileArgs<T>& t, hn::Vec<D>* acc, std::index_
 }
 
 template <int kChains, int kVecs, class D, typename T, std::size_t... kI>
-HWY_INLINE void FinishAll(D d, const TileArgs<T>& t, const hn::Vec<D>* acc, std::index_sequence<kI...> all) {
+HWY_INLINE void FinishAll(D d, const TileArgs<T>& t, bool first, const hn::Vec<D>* acc,
+                          std::index_sequence<kI...> all) {
   if (t.n == static_cast<std::int32_t>(kVecs * HWY_LANES(T))) {
-    Finish<true, kChains, kVecs>(d, t, acc, all);
+    Finish<true, kChains, kVecs>(d, t, first, acc, all);
   } else {
-    Finish<false, kChains, kVecs>(d, t, acc, all);
+    Finish<false, kChains, kVecs>(d, t, first, acc, all);
   }
 }
 
@@ -239,11 +253,22 @@ void ColumnTile(const TileArgs<T>& t) {
   const hn::ScalableTag<T> d;
   constexpr int kCount = kRows * kVecs * kPanels;  // accumulators per chain
   constexpr std::make_index_sequence<kCount> kAllOutputs;
-  hn::Vec<hn::ScalableTag<T>> acc[kChains * kCount];
-  ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kChains * kCount>());
-  if (t.first) StartAll<kVecs * kPanels>(d, t, acc, kAllOutputs);
-  Steps<kChains, kRows, kVecs, kPanels>(d, t, {t.a, t.b}, t.k, acc);
-  FinishAll<kChains, kVecs * kPanels>(d, t, acc, kAllOutputs);
+  Position<T> at{t.a, t.b, t.next};
+  std::ptrdiff_t k = t.k;
+  bool first = t.first;
+  do {  // a chunk; K = 0 has one too, of no step
+    const std::ptrdiff_t chunk = HWY_MIN(k, std::ptrdiff_t{kernels::kQ});
+    hn::Vec<hn::ScalableTag<T>> acc[kChains * kCount];
+    ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kChains * kCount>());
+    if (first) StartAll<kVecs * kPanels>(d, t, acc, kAllOutputs);
+    Steps<kChains, kRows, kVecs, kPanels, kPanels == 1 && kChains == 1>(d, t, at, chunk, acc);
+    FinishAll<kChains, kVecs * kPanels>(d, t, first, acc, kAllOutputs);
+    first = false;
+    k -= chunk;
+    at.a += chunk * t.a_k_stride;
+    at.b += chunk * t.b_k_stride;
+    at.next += chunk * t.next_step;
+  } while (k > 0);
 }
 
 // ---- Tiles of few rows and all of K ------------------------------------------------------------------------------
@@ -315,7 +340,7 @@ void LongTile(const TileArgs<T>& t) {
 
   V s[kCount];
   ZeroAll(hn::Zero(d), s, kAllOutputs);
-  Position<T> at{t.a, t.b};
+  Position<T> at{t.a, t.b, nullptr};
   std::ptrdiff_t k = t.k;
   for (; k >= kStreams * kQ; k -= kStreams * kQ) Chunks<T, kRows, kVecs, kStreams, kChains>(d, t, k == t.k, at, s);
   if constexpr (kStreams > 3) {
@@ -335,7 +360,7 @@ void LongTile(const TileArgs<T>& t) {
     V acc[kChains * kCount];
     ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kChains * kCount>());
     if (k == t.k) StartAll<kVecs>(d, t, acc, kAllOutputs);
-    Steps<kChains, kRows, kVecs, 1>(d, t, at, chunk, acc);
+    Steps<kChains, kRows, kVecs, 1, false>(d, t, at, chunk, acc);
     AddChunk<kChains, kCount>(k == t.k, acc, s, kAllOutputs);
     at.a += chunk * t.a_k_stride;
     at.b += chunk * t.b_k_stride;
@@ -393,7 +418,7 @@ HWY_INLINE void StartRows16(D d, const TileArgs<T>& t, hn::Vec<D>* acc, std::ind
 
 // Adds the 16 chains of a row and stores its output.
 template <class D, typename T, std::size_t... kVec>
-HWY_INLINE void FinishRow16(D d, const TileArgs<T>& t, const hn::Vec<D>* p, std::size_t row,
+HWY_INLINE void FinishRow16(D d, const TileArgs<T>& t, bool first, const hn::Vec<D>* p, std::size_t row,
                             std::index_sequence<kVec...>) {
   HWY_ALIGN T chain[16];
   (hn::Store(p[kVec], d, chain + kVec * HWY_LANES(T)), ...);
@@ -403,11 +428,12 @@ HWY_INLINE void FinishRow16(D d, const TileArgs<T>& t, const hn::Vec<D>* p, std:
     }
   }
   T* c = t.c + static_cast<std::ptrdiff_t>(row) * t.c_row_stride;
-  *c = t.first ? chain[0] : *c + chain[0];
+  *c = first ? chain[0] : *c + chain[0];
 }
 template <int kVecs, class D, typename T, std::size_t... kRow>
-HWY_INLINE void FinishRows16(D d, const TileArgs<T>& t, const hn::Vec<D>* acc, std::index_sequence<kRow...>) {
-  (FinishRow16(d, t, acc + kRow * kVecs, kRow, std::make_index_sequence<kVecs>()), ...);
+HWY_INLINE void FinishRows16(D d, const TileArgs<T>& t, bool first, const hn::Vec<D>* acc,
+                             std::index_sequence<kRow...>) {
+  (FinishRow16(d, t, first, acc + kRow * kVecs, kRow, std::make_index_sequence<kVecs>()), ...);
 }
 
 // A tile of kRows x 1.
@@ -416,20 +442,25 @@ void OneColumnTile(const TileArgs<T>& t) {
   const hn::ScalableTag<T> d;
   constexpr std::make_index_sequence<kRows> kAllRows;
   constexpr std::make_index_sequence<kRows * kVecs> kAll;
-  hn::Vec<hn::ScalableTag<T>> acc[kRows * kVecs];
-  ZeroAll(hn::Zero(d), acc, kAll);
-  if (t.first) StartRows16<kVecs>(d, t, acc, kAllRows);
-
   const T* a = t.a;
   const T* b = t.b;
   std::ptrdiff_t k = t.k;
-  for (; k >= 16; k -= 16) {
-    Step16<kVecs>(d, a, t.a_row_stride, b, acc, kAll);
-    a += 16;
-    b += 16;
-  }
-  if (k > 0) LastSteps16<kVecs>(d, a, t.a_row_stride, b, static_cast<std::size_t>(k), acc, kAll);
-  FinishRows16<kVecs>(d, t, acc, kAllRows);
+  bool first = t.first;
+  do {  // a chunk, as in ColumnTile
+    hn::Vec<hn::ScalableTag<T>> acc[kRows * kVecs];
+    ZeroAll(hn::Zero(d), acc, kAll);
+    if (first) StartRows16<kVecs>(d, t, acc, kAllRows);
+    std::ptrdiff_t chunk = HWY_MIN(k, std::ptrdiff_t{kernels::kQ});
+    k -= chunk;
+    for (; chunk >= 16; chunk -= 16) {
+      Step16<kVecs>(d, a, t.a_row_stride, b, acc, kAll);
+      a += 16;
+      b += 16;
+    }
+    if (chunk > 0) LastSteps16<kVecs>(d, a, t.a_row_stride, b, static_cast<std::size_t>(chunk), acc, kAll);
+    FinishRows16<kVecs>(d, t, first, acc, kAllRows);
+    first = false;
+  } while (k > 0);
 }
 
 // ---- Rows of the table -----------------------------------------------------------------------------------------

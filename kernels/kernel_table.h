@@ -48,6 +48,10 @@ struct TileArgs {
   T* c;
   std::ptrdiff_t c_row_stride;
   const T* bias;  // n values or null
+  // Hint, for tiles of one panel and one chain: step k prefetches from next + k * next_step (bytes) on as much as it
+  // reads of B.
+  const char* next;
+  std::ptrdiff_t next_step;
   std::ptrdiff_t k;
   std::int32_t n;
   T beta;

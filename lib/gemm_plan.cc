@@ -18,6 +18,9 @@ using kernels::kQ;
 // Row blocks up to which B is read in place: each reads all of B once, a copy costs about as much as one more.
 constexpr std::ptrdiff_t kInPlaceRowBlocks = 2;
 
+// Longest part of K that a tile takes at once.
+constexpr std::ptrdiff_t kMaxKc = 4 * kQ;
+
 std::size_t SizeOf(ElementType type) { return type == ElementType::kF32 ? sizeof(float) : sizeof(double); }
 
 // ceil(a / b) for a >= 0, b > 0. Divisions of 64 bits take up to 90 cycles on CPUs before Ice Lake, those of 32 bits
@@ -84,32 +87,30 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
   plan.split = ChooseSplit(plan, threads);
   plan.tasks = plan.split == GemmSplit::kColumns || plan.split == GemmSplit::kRows ? threads : 1;
 
-  // A chunk of B in half of L2, in blocks of equal width: the tile's rows of A and C stream past it.
-  plan.kc = kQ;
-  const std::ptrdiff_t panel_bytes = std::ptrdiff_t{kQ} * plan.nr * static_cast<std::ptrdiff_t>(sizeof(T));
-  const auto room = static_cast<std::ptrdiff_t>(machine.l2 / 2);
-  plan.block_panels = plan.panels;
-  if (plan.panels > 1 && plan.panels * panel_bytes > room) {
-    const std::ptrdiff_t most = std::max<std::ptrdiff_t>(room / panel_bytes, 1);
-    plan.block_panels = CeilDiv(plan.panels, CeilDiv(plan.panels, most));
-  }
+  // Blocks of B of equal width in a quarter of L2, beside the next ones, which are prefetched, and rows of A. They
+  // hold all of K up to kMaxKc, so that C is written once.
+  plan.kc = plan.few_rows || plan.k <= kMaxKc ? std::max<std::ptrdiff_t>(plan.k, 1)
+                                              : CeilDiv(CeilDiv(plan.k, kQ), CeilDiv(plan.k, kMaxKc)) * kQ;
+  const auto room = static_cast<std::ptrdiff_t>(machine.l2 / (4 * sizeof(T)));
+  const std::ptrdiff_t most = std::max<std::ptrdiff_t>(room / (plan.kc * plan.nr), 1);
+  plan.block_panels = plan.panels <= most ? plan.panels : CeilDiv(plan.panels, CeilDiv(plan.panels, most));
+  plan.prefetch_b =
+      plan.pack_b == PackB::kBeforehand && plan.row_blocks > 1 && plan.k * plan.panels * plan.nr > 2 * room;
 
   if (plan.pack_a != PackA::kNo) {
     plan.a_scratch = static_cast<std::size_t>(plan.m * internal::PackedRowStride<T>(plan.k));
   }
-  // Few rows take all of K at once; otherwise a block of B is a chunk of K.
-  const std::ptrdiff_t span = plan.few_rows ? plan.k : kQ;
   if (plan.pack_b == PackB::kInPlace) {
     const bool partial = plan.n % plan.nr != 0;  // the last panel, which is copied and padded
-    plan.task_scratch = partial ? static_cast<std::size_t>(internal::PanelStride<T>(span, plan.nr)) : 0;
+    plan.task_scratch = partial ? static_cast<std::size_t>(internal::PanelStride<T>(plan.kc, plan.nr)) : 0;
   } else if (plan.pack_b == PackB::kEachCall && plan.split == GemmSplit::kRows) {
     plan.b_scratch = static_cast<std::size_t>(plan.panels * internal::PanelStride<T>(plan.k, plan.nr));
   } else if (plan.pack_b == PackB::kEachCall) {
     const std::ptrdiff_t packed = plan.few_rows ? kernels::kMaxWidePanels : plan.block_panels;
-    plan.task_scratch = static_cast<std::size_t>(packed * internal::PanelStride<T>(span, plan.nr));
+    plan.task_scratch = static_cast<std::size_t>(packed * internal::PanelStride<T>(plan.kc, plan.nr));
   }
-  plan.direct = plan.tasks == 1 && plan.a_scratch + plan.task_scratch == 0 && plan.k > 0 && plan.k <= kQ &&
-                plan.block_panels == plan.panels;
+  plan.direct = plan.tasks == 1 && plan.a_scratch + plan.task_scratch == 0 && plan.k > 0 &&
+                (plan.few_rows ? plan.k < 2 * kQ : plan.block_panels == plan.panels && plan.kc == plan.k);
   return plan;
 }
 
@@ -178,14 +179,15 @@ std::string Explain(const GemmPlan& plan) {
     line("blocks",
          fmt::format("none: tile after tile, the longest of {} rows, from where A and B lie", plan.block_rows));
   } else if (plan.few_rows) {
-    line("blocks",
-         fmt::format("none: few rows, so panels side by side, or where no more are left chunks of K={}", plan.kc));
+    line("blocks", fmt::format("none: few rows, so panels side by side, or where no more are left chunks of K={}", kQ));
   } else {
-    line("blocks", fmt::format("KC={} (the contract's chunk), NC={} (half of {} KiB of L2)", plan.kc,
-                               plan.block_panels * plan.nr, plan.l2 / 1024));
+    line("blocks", fmt::format("KC={} ({}), NC={} (a quarter of {} KiB of L2)", plan.kc,
+                               plan.kc >= plan.k ? "all of K" : "chunks of the contract", plan.block_panels * plan.nr,
+                               plan.l2 / 1024));
   }
   line("A", std::string(Because(plan.pack_a)));
-  line("B", fmt::format("{} (panels of {})", Because(plan.pack_b), plan.nr));
+  line("B", fmt::format("{} (panels of {}{})", Because(plan.pack_b), plan.nr,
+                        plan.prefetch_b ? "; they lie beyond L2, so the next ones are prefetched" : ""));
   line("threads", Because(plan));
   line("bits", fmt::format("class {}: the same on every tier of the class, for any threads and blocks",
                            Name(ClassOf(plan.tier))));

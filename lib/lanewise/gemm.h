@@ -88,14 +88,15 @@ struct GemmPlan {
   std::ptrdiff_t panels = 0;        // of B, each of nr columns (the last may have fewer)
   std::ptrdiff_t block_panels = 0;  // of a block of B: kc x (block_panels * nr) elements stay in L2
   std::ptrdiff_t row_blocks = 0;    // M is cut into so many nearly equal parts of at most mr rows
-  std::int32_t kc = 0;              // length of a chunk of K
+  std::ptrdiff_t kc = 0;            // steps of K of a block of B: a multiple of the contract's chunk, or all
   std::int32_t mr = 0, nr = 0, chains = 0;
   std::int32_t block_rows = 0;  // rows of the longer row blocks; the others have one fewer
   std::int32_t tasks = 1;       // parts that run at once
   ElementType type = ElementType::kF32;
   Tier tier = Tier::kPortable;
-  bool few_rows = false;  // tiles of several panels or several chunks of K, for one block of few rows
-  bool direct = false;    // tile after tile from where A and B lie: no copy, no memory, no thread, one chunk of K
+  bool few_rows = false;    // tiles of several panels or several chunks of K, for one block of few rows
+  bool direct = false;      // tile after tile from where A and B lie: no copy, no memory, no thread, no block
+  bool prefetch_b = false;  // B lies beyond L2: tiles ask for panels ahead of their use
   PackA pack_a = PackA::kNo;
   PackB pack_b = PackB::kBeforehand;
   GemmSplit split = GemmSplit::kSmall;

@@ -25,7 +25,9 @@ Command AddInfo(CLI::App& program);
 Command AddInspect(CLI::App& program);
 Command AddKernels(CLI::App& program);
 Command AddPredict(CLI::App& program);
+Command AddRepro(CLI::App& program);
 Command AddTrain(CLI::App& program);
+Command AddVerify(CLI::App& program);
 Command AddVersion(CLI::App& program);
 
 }  // namespace lanewise::cli

@@ -51,6 +51,11 @@ template <typename T>
 constexpr const char* kTypeName = std::is_same_v<T, float> ? "f32" : "f64";
 
 template <typename T>
+std::ptrdiff_t GoldenCaseCount(const Model<T>& model) {
+  return model.golden ? std::ssize(model.golden->inputs) / model.network.inputs() : 0;
+}
+
+template <typename T>
 Json ToJson(const Model<T>& model, const std::vector<LayerFacts>& facts, std::string_view tier) {
   Json layers = Json::array();
   for (std::size_t l = 0; l < facts.size(); ++l) {
@@ -72,6 +77,8 @@ Json ToJson(const Model<T>& model, const std::vector<LayerFacts>& facts, std::st
               {"classes", model.class_names},
               {"recipe", model.recipe},
               {"numerics_revision", model.numerics_revision == 0 ? Json() : Json(model.numerics_revision)},
+              {"golden_cases", GoldenCaseCount(model)},
+              {"golden_class", model.golden ? Json(Name(model.golden->numeric_class)) : Json()},
               {"packed_for", tier},
               {"layers", std::move(layers)}};
 }
@@ -88,7 +95,10 @@ std::string ToText(const std::string& path, const Model<T>& model, const std::ve
       {"input scale", fmt::format("{}", model.input_scale)},
       {"classes", model.class_names.empty() ? "no names" : fmt::format("{}", fmt::join(model.class_names, ", "))},
       {"numerics",
-       model.numerics_revision == 0 ? "revision not stated" : fmt::format("revision {}", model.numerics_revision)}};
+       model.numerics_revision == 0 ? "revision not stated" : fmt::format("revision {}", model.numerics_revision)},
+      {"golden cases", model.golden ? fmt::format("{}, of class {} (lanewise verify checks them)",
+                                                  GoldenCaseCount(model), Name(model.golden->numeric_class))
+                                    : "none"}};
   for (const auto& [key, value] : model.recipe) head.push_back({"recipe: " + key, value});
 
   std::vector<std::vector<std::string>> table = {

@@ -16,6 +16,7 @@
 #include "lanewise/model_file.h"
 #include "lanewise/names.h"
 #include "lanewise/trainer.h"
+#include "lanewise/verify.h"
 #include "lanewise/write_file.h"
 #include "options.h"
 #include "progress.h"
@@ -352,11 +353,12 @@ ExitCode Train(const Options& options, const Plan& plan, Compute& compute, const
     }
     epochs.push_back(*std::move(report));
   }
-  const Status saved = SaveModel<T>(settings.out, {.network = trainer->network(),
-                                                   .input_scale = plan.trainer.input_scale,
-                                                   .class_names = plan.class_names,
-                                                   .recipe = Recipe(options, plan)});
-  if (!saved.ok()) return Fail(saved);
+  Model<T> model{.network = trainer->network(),
+                 .input_scale = plan.trainer.input_scale,
+                 .class_names = plan.class_names,
+                 .recipe = Recipe(options, plan)};
+  if (const Status added = AddGoldenCases(compute.context(), model); !added.ok()) return Fail(added);
+  if (const Status saved = SaveModel<T>(settings.out, model); !saved.ok()) return Fail(saved);
   PrintSummary(options, plan, compute, trainer->network().parameters().size(), epochs, !data.labels.empty());
   return kOk;
 }

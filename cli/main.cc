@@ -59,9 +59,10 @@ ExitCode Main(int argc, char** argv) {
   program.footer(
       "Exit codes: 0 ok, 1 a check failed, 2 wrong usage, 3 cannot tell, 4 bad file,\n"
       "5 instruction set not available, 6 diverged, 130 interrupted.");
-  const std::vector<Command> commands = {
-      AddInfo(program),  AddKernels(program),  AddExplain(program), AddAccuracy(program), AddBench(program),
-      AddTrain(program), AddEvaluate(program), AddPredict(program), AddInspect(program),  AddVersion(program)};
+  const std::vector<Command> commands = {AddInfo(program),     AddKernels(program),  AddExplain(program),
+                                         AddAccuracy(program), AddRepro(program),    AddBench(program),
+                                         AddTrain(program),    AddEvaluate(program), AddPredict(program),
+                                         AddInspect(program),  AddVerify(program),   AddVersion(program)};
 
   try {
     program.parse(argc, argv);

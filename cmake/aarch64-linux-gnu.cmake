@@ -6,12 +6,12 @@ set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
 set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64 -L /usr/aarch64-linux-gnu)
 
-# Only these folders of /usr/include may be seen: the rest of it is the host's C library. (CMake takes /usr/include
+# Only this of /usr/include may be seen: the rest of it is the host's C library. (CMake takes /usr/include
 # itself for a directory that the compiler searches anyway, and drops it.)
 set(headers "${CMAKE_CURRENT_LIST_DIR}/../build/neon-headers")
 file(MAKE_DIRECTORY "${headers}")
-foreach(folder doctest fmt hwy nlohmann)
-  file(CREATE_LINK "/usr/include/${folder}" "${headers}/${folder}" SYMBOLIC)
+foreach(name doctest fmt hwy nlohmann xxh3.h xxhash.h)
+  file(CREATE_LINK "/usr/include/${name}" "${headers}/${name}" SYMBOLIC)
 endforeach()
 set(CMAKE_CXX_STANDARD_INCLUDE_DIRECTORIES "${headers}")
 

@@ -7,10 +7,13 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 #include <new>
 #include <utility>
 
+#include "file_io.h"
 #include "fmt/format.h"
+#include "hash.h"
 #include "nlohmann/json.hpp"
 #include "safetensors.h"
 
@@ -25,10 +28,30 @@ constexpr const char* kInputScale = "lanewise.input_scale";
 constexpr const char* kClassNames = "lanewise.class_names";
 constexpr const char* kRecipe = "lanewise.recipe";
 constexpr const char* kRevision = "lanewise.numerics_revision";
+constexpr const char* kGoldenClass = "lanewise.golden_class";
+constexpr const char* kGoldenInputs = "lanewise.golden_inputs";
+constexpr const char* kGoldenOutputs = "lanewise.golden_outputs";
+constexpr const char* kWeightsHash = "lanewise.weights_hash";
 
-Status Bad(const std::string& path, const std::string& rule) {
-  return Status(StatusCode::kBadFile, fmt::format("{}: {}", path, rule));
-}
+// A file that was read, and what is wrong with it.
+struct Source {
+  const std::string& path;
+  const SafetensorsFile& file;
+
+  // The file as a whole.
+  Status Bad(const std::string& rule) const { return Status(StatusCode::kBadFile, fmt::format("{}: {}", path, rule)); }
+  // Something at a place.
+  Status Bad(std::uint64_t at, const std::string& rule) const { return BadFile(path, at, rule); }
+  // A metadata string.
+  Status BadMetadata(const char* key, const std::string& rule) const {
+    return BadFile(path, file.metadata_at.at(key), fmt::format("metadata {}: {}", key, rule));
+  }
+  // Null if there is none.
+  const std::string* Metadata(const char* key) const {
+    const auto it = file.metadata.find(key);
+    return it == file.metadata.end() ? nullptr : &it->second;
+  }
+};
 
 // One name per output; a single output tells two classes apart.
 bool NamesFit(std::size_t names, std::ptrdiff_t outputs) {
@@ -40,15 +63,15 @@ std::size_t NextModule(std::size_t module, Activation activation) {
   return module + (activation == Activation::kIdentity ? 1 : 2);
 }
 
-Result<std::vector<Activation>> ParseActivations(const std::string& path, std::string_view text) {
+Result<std::vector<Activation>> ParseActivations(const Source& source, std::string_view text) {
   std::vector<Activation> activations;
   while (true) {
     const std::size_t comma = std::min(text.find(','), text.size());
     const std::optional<Activation> activation = ActivationFromName(text.substr(0, comma));
     if (!activation) {
-      return Bad(path, fmt::format("metadata {}: unknown activation {}; valid: identity relu sigmoid tanh softmax "
-                                   "log-softmax",
-                                   kActivations, Quote(text.substr(0, comma))));
+      return source.BadMetadata(
+          kActivations, fmt::format("unknown activation {}; valid: identity relu sigmoid tanh softmax log-softmax",
+                                    Quote(text.substr(0, comma))));
     }
     activations.push_back(*activation);
     if (comma == text.size()) return activations;
@@ -93,38 +116,106 @@ std::optional<double> ParseHex(std::string_view text) {
   return negative ? -x : x;
 }
 
+// Numbers as FormatHex writes them, separated by single spaces, or false.
 template <typename T>
-Status ReadMetadata(const std::string& path, const std::map<std::string, std::string>& metadata, Model<T>& model) {
-  if (const auto it = metadata.find(kInputScale); it != metadata.end()) {
-    const std::optional<double> scale = ParseHex(it->second);
+bool ParseNumbers(std::string_view text, std::vector<T>& out) {
+  while (true) {
+    const std::size_t space = std::min(text.find(' '), text.size());
+    const std::optional<double> x = ParseHex(text.substr(0, space));
+    if (!x || static_cast<double>(static_cast<T>(*x)) != *x) return false;
+    out.push_back(static_cast<T>(*x));
+    if (space == text.size()) return true;
+    text.remove_prefix(space + 1);
+  }
+}
+
+template <typename T>
+std::string FormatNumbers(const std::vector<T>& values) {
+  std::string text;
+  for (const T x : values) text += (text.empty() ? "" : " ") + FormatHex(static_cast<double>(x));
+  return text;
+}
+
+// Cases of the network's sizes, at least one.
+template <typename T>
+bool CasesFit(const GoldenCases<T>& golden, const Mlp<T>& network) {
+  const auto inputs = static_cast<std::size_t>(network.inputs());
+  const auto outputs = static_cast<std::size_t>(network.outputs());
+  const std::size_t cases = golden.inputs.size() / inputs;
+  return cases > 0 && golden.inputs.size() == cases * inputs && golden.outputs.size() / outputs == cases &&
+         golden.outputs.size() % outputs == 0;
+}
+
+template <typename T>
+Status ReadGoldenCases(const Source& source, Model<T>& model) {
+  constexpr const char* kKeys[] = {kGoldenClass, kGoldenInputs, kGoldenOutputs, kWeightsHash};
+  const std::string* texts[std::size(kKeys)];
+  std::ranges::transform(kKeys, texts, [&](const char* key) { return source.Metadata(key); });
+  const auto* const missing = std::ranges::find(texts, nullptr);
+  if (std::ranges::count(texts, nullptr) == std::ssize(texts)) return Status();
+  if (missing != std::end(texts)) {
+    return source.Bad(
+        fmt::format("metadata {} is missing; golden cases have {}", kKeys[missing - texts], fmt::join(kKeys, ", ")));
+  }
+  GoldenCases<T> golden;
+  golden.numeric_class = *texts[0] == Name(NumericClass::kFma) ? NumericClass::kFma : NumericClass::kMulAdd;
+  if (*texts[0] != Name(golden.numeric_class)) {
+    return source.BadMetadata(kGoldenClass, fmt::format("{} is neither fma nor mul-add", Quote(*texts[0])));
+  }
+  for (const auto& [index, values] : {std::pair(1, &golden.inputs), std::pair(2, &golden.outputs)}) {
+    if (!ParseNumbers<T>(*texts[index], *values)) {
+      return source.BadMetadata(kKeys[index], fmt::format("is not a list of finite {} as C's %a prints them, separated "
+                                                          "by spaces",
+                                                          sizeof(T) == sizeof(float) ? "floats" : "doubles"));
+    }
+  }
+  if (!CasesFit(golden, model.network)) {
+    return source.BadMetadata(
+        kGoldenInputs,
+        fmt::format("{} inputs and {} outputs are no cases of a network of {} inputs and {} outputs",
+                    golden.inputs.size(), golden.outputs.size(), model.network.inputs(), model.network.outputs()));
+  }
+  const std::string& hash = *texts[3];
+  const auto parsed = std::from_chars(hash.data(), hash.data() + hash.size(), golden.weights_hash, 16);
+  if (parsed.ec != std::errc() || HashText(golden.weights_hash) != hash) {
+    return source.BadMetadata(kWeightsHash, fmt::format("{} is not 16 hexadecimal digits", Quote(hash)));
+  }
+  model.golden = std::move(golden);
+  return Status();
+}
+
+template <typename T>
+Status ReadMetadata(const Source& source, Model<T>& model) {
+  if (const std::string* text = source.Metadata(kInputScale)) {
+    const std::optional<double> scale = ParseHex(*text);
     if (!scale) {
-      return Bad(path, fmt::format("metadata {}: {} is not a finite number as C's %a prints it, such as 0x1.8p-3",
-                                   kInputScale, Quote(it->second)));
+      return source.BadMetadata(
+          kInputScale, fmt::format("{} is not a finite number as C's %a prints it, such as 0x1.8p-3", Quote(*text)));
     }
     model.input_scale = *scale;
   }
-  if (const auto it = metadata.find(kClassNames); it != metadata.end()) {
+  if (const std::string* text = source.Metadata(kClassNames)) {
     const auto insert = [](auto& out, const std::string&, const std::string& value) { out.push_back(value); };
-    if (!ReadStrings(it->second, json::value_t::array, model.class_names, insert)) {
-      return Bad(path, fmt::format("metadata {}: is not a JSON array of strings", kClassNames));
+    if (!ReadStrings(*text, json::value_t::array, model.class_names, insert)) {
+      return source.BadMetadata(kClassNames, "is not a JSON array of strings");
     }
     if (!NamesFit(model.class_names.size(), model.network.outputs())) {
-      return Bad(path, fmt::format("metadata {}: has {} names for {} outputs", kClassNames, model.class_names.size(),
-                                   model.network.outputs()));
+      return source.BadMetadata(
+          kClassNames, fmt::format("has {} names for {} outputs", model.class_names.size(), model.network.outputs()));
     }
   }
   model.numerics_revision = 0;
-  if (const auto it = metadata.find(kRevision); it != metadata.end()) {
-    const char* end = it->second.data() + it->second.size();
-    const auto parsed = std::from_chars(it->second.data(), end, model.numerics_revision);
+  if (const std::string* text = source.Metadata(kRevision)) {
+    const char* end = text->data() + text->size();
+    const auto parsed = std::from_chars(text->data(), end, model.numerics_revision);
     if (parsed.ec != std::errc() || parsed.ptr != end || model.numerics_revision < 1) {
-      return Bad(path, fmt::format("metadata {}: {} is not a revision, a number from 1", kRevision, Quote(it->second)));
+      return source.BadMetadata(kRevision, fmt::format("{} is not a revision, a number from 1", Quote(*text)));
     }
   }
-  if (const auto it = metadata.find(kRecipe); it != metadata.end()) {
+  if (const std::string* text = source.Metadata(kRecipe)) {
     const auto insert = [](auto& out, const std::string& key, const std::string& value) { out[key] = value; };
-    if (!ReadStrings(it->second, json::value_t::object, model.recipe, insert)) {
-      return Bad(path, fmt::format("metadata {}: is not a JSON object of strings", kRecipe));
+    if (!ReadStrings(*text, json::value_t::object, model.recipe, insert)) {
+      return source.BadMetadata(kRecipe, "is not a JSON object of strings");
     }
   }
   return Status();
@@ -136,14 +227,28 @@ T Element(const Tensor& tensor, std::size_t i) {
   return std::visit([i](const auto& values) { return static_cast<T>(values[i]); }, tensor.values);
 }
 
+// The first element that is not finite.
 template <typename T>
-Result<Model<T>> FromFile(const std::string& path, const SafetensorsFile& file) {
-  const auto activations_text = file.metadata.find(kActivations);
-  if (activations_text == file.metadata.end()) {
-    return Bad(path, fmt::format("metadata {} is missing; add it, one name per layer, such as \"relu,softmax\"",
-                                 kActivations));
+std::optional<std::size_t> NotFinite(const Tensor& tensor) {
+  return std::visit(
+      [](const auto& values) -> std::optional<std::size_t> {
+        for (std::size_t i = 0; i < values.size(); ++i) {
+          if (!std::isfinite(static_cast<T>(values[i]))) return i;
+        }
+        return std::nullopt;
+      },
+      tensor.values);
+}
+
+template <typename T>
+Result<Model<T>> FromFile(const Source& source) {
+  const SafetensorsFile& file = source.file;
+  const std::string* activations_text = source.Metadata(kActivations);
+  if (activations_text == nullptr) {
+    return source.Bad(
+        fmt::format("metadata {} is missing; add it, one name per layer, such as \"relu,softmax\"", kActivations));
   }
-  const Result<std::vector<Activation>> activations = ParseActivations(path, activations_text->second);
+  const Result<std::vector<Activation>> activations = ParseActivations(source, *activations_text);
   if (!activations.ok()) return activations.status();
 
   std::map<std::string_view, const Tensor*> tensors;
@@ -162,14 +267,16 @@ Result<Model<T>> FromFile(const std::string& path, const SafetensorsFile& file) 
     const Tensor* weight = find(prefix + "weight");
     const Tensor* bias = find(prefix + "bias");
     if (weight == nullptr || bias == nullptr) {
-      return Bad(path, fmt::format("tensor {}{} is missing; {} names {} layers", prefix,
-                                   weight == nullptr ? "weight" : "bias", kActivations, activations->size()));
+      return source.Bad(fmt::format("tensor {}{} is missing; {} names {} layers", prefix,
+                                    weight == nullptr ? "weight" : "bias", kActivations, activations->size()));
     }
     if (weight->shape.size() != 2 || bias->shape.size() != 1 || bias->shape[0] != weight->shape[0]) {
-      return Bad(path, fmt::format("{}weight must be [outputs, inputs] and {}bias [outputs]", prefix, prefix));
+      return source.Bad(weight->at,
+                        fmt::format("{}weight must be [outputs, inputs] and {}bias [outputs]", prefix, prefix));
     }
     if (std::is_same_v<T, float> && (weight->values.index() != 0 || bias->values.index() != 0)) {
-      return Bad(path, fmt::format("{}weight or bias is F64; this model must be loaded as double", prefix));
+      return source.Bad(weight->at,
+                        fmt::format("{}weight or bias is F64; this model must be loaded as double", prefix));
     }
     layers.push_back({weight->shape[1], weight->shape[0], activation});
     weights.push_back(weight);
@@ -177,13 +284,13 @@ Result<Model<T>> FromFile(const std::string& path, const SafetensorsFile& file) 
     module = NextModule(module, activation);
   }
   if (file.tensors.size() != 2 * layers.size()) {
-    return Bad(path,
-               fmt::format("has {} tensors; {} layers have {}", file.tensors.size(), layers.size(), 2 * layers.size()));
+    return source.Bad(
+        fmt::format("has {} tensors; {} layers have {}", file.tensors.size(), layers.size(), 2 * layers.size()));
   }
   Result<Mlp<T>> network = Mlp<T>::Create(layers);
   if (!network.ok()) {
     const bool no_memory = network.status().code() == StatusCode::kOutOfMemory;
-    return no_memory ? network.status() : Bad(path, network.status().message());
+    return no_memory ? network.status() : source.Bad(network.status().message());
   }
   Model<T> model{.network = *std::move(network)};
   for (std::size_t l = 0; l < layers.size(); ++l) {
@@ -194,14 +301,31 @@ Result<Model<T>> FromFile(const std::string& path, const SafetensorsFile& file) 
       }
       model.network.bias(l)[static_cast<std::size_t>(out)] = Element<T>(*biases[l], static_cast<std::size_t>(out));
     }
-    if (!model.network.IsFinite(l)) {
-      return Bad(path, fmt::format("tensor {} or {} holds a value that is not finite", Quote(weights[l]->name),
-                                   Quote(biases[l]->name)));
+    for (const Tensor* tensor : {weights[l], biases[l]}) {
+      const std::optional<std::size_t> place = NotFinite<T>(*tensor);
+      if (!place) continue;
+      const std::size_t bytes = std::visit([](const auto& values) { return sizeof(values[0]); }, tensor->values);
+      return source.Bad(tensor->elements_at + *place * bytes,
+                        fmt::format("tensor {} holds a value that is not finite", Quote(tensor->name)));
     }
   }
-  Status status = ReadMetadata(path, file.metadata, model);
+  Status status = ReadMetadata(source, model);
+  const bool as_stored = std::is_same_v<T, float> || std::ranges::all_of(file.tensors, [](const Tensor& tensor) {
+                           return std::holds_alternative<std::vector<double>>(tensor.values);
+                         });
+  if (status.ok() && as_stored) status = ReadGoldenCases(source, model);
   if (!status.ok()) return status;
   return model;
+}
+
+// A layer's weights as the file has them, [outputs, inputs].
+template <typename T>
+void AppendWeights(const Mlp<T>& network, std::size_t layer, std::vector<T>& values) {
+  const MatrixView<const T> w = network.weights(layer).Transposed();
+  values.reserve(values.size() + static_cast<std::size_t>(w.rows * w.cols));
+  for (std::ptrdiff_t out = 0; out < w.rows; ++out) {
+    for (std::ptrdiff_t in = 0; in < w.cols; ++in) values.push_back(w(out, in));
+  }
 }
 
 template <typename T>
@@ -212,15 +336,12 @@ SafetensorsFile ToFile(const Model<T>& model) {
   for (std::size_t l = 0; l < model.network.layers().size(); ++l) {
     const LayerShape& layer = model.network.layers()[l];
     activations += fmt::format("{}{}", l == 0 ? "" : ",", Name(layer.activation));
-    const MatrixView<const T> w = model.network.weights(l).Transposed();
     std::vector<T> values;
-    values.reserve(static_cast<std::size_t>(w.rows * w.cols));
-    for (std::ptrdiff_t out = 0; out < w.rows; ++out) {
-      for (std::ptrdiff_t in = 0; in < w.cols; ++in) values.push_back(w(out, in));
-    }
-    file.tensors.push_back({fmt::format("layers.{}.weight", module), {w.rows, w.cols}, std::move(values)});
+    AppendWeights(model.network, l, values);
+    file.tensors.push_back({fmt::format("layers.{}.weight", module), {layer.outputs, layer.inputs}, std::move(values)});
     const std::span<const T> bias = model.network.bias(l);
-    file.tensors.push_back({fmt::format("layers.{}.bias", module), {w.rows}, std::vector<T>(bias.begin(), bias.end())});
+    file.tensors.push_back(
+        {fmt::format("layers.{}.bias", module), {layer.outputs}, std::vector<T>(bias.begin(), bias.end())});
     module = NextModule(module, layer.activation);
   }
   file.metadata[kActivations] = activations;
@@ -228,6 +349,12 @@ SafetensorsFile ToFile(const Model<T>& model) {
   if (model.numerics_revision > 0) file.metadata[kRevision] = std::to_string(model.numerics_revision);
   if (!model.class_names.empty()) file.metadata[kClassNames] = json(model.class_names).dump();
   if (!model.recipe.empty()) file.metadata[kRecipe] = json(model.recipe).dump();
+  if (model.golden) {
+    file.metadata[kGoldenClass] = Name(model.golden->numeric_class);
+    file.metadata[kGoldenInputs] = FormatNumbers(model.golden->inputs);
+    file.metadata[kGoldenOutputs] = FormatNumbers(model.golden->outputs);
+    file.metadata[kWeightsHash] = HashText(model.golden->weights_hash);
+  }
   return file;
 }
 
@@ -235,10 +362,9 @@ Status NoMemory(const std::string& path) {
   return Status(StatusCode::kOutOfMemory, fmt::format("{}: no memory for the model", path));
 }
 
-}  // namespace
-
-template <typename T>
-Status SaveModel(const std::string& path, const Model<T>& model) {
+// Calls save(contents) if the model is one that LoadModel would take.
+template <typename T, typename Save>
+Status CheckAndSave(const std::string& path, const Model<T>& model, const Save& save) {
   if (!NamesFit(model.class_names.size(), model.network.outputs())) {
     return Status(StatusCode::kInvalidArgument,
                   fmt::format("{} class names for {} outputs", model.class_names.size(), model.network.outputs()));
@@ -251,8 +377,20 @@ Status SaveModel(const std::string& path, const Model<T>& model) {
       return Status(StatusCode::kInvalidArgument, fmt::format("a parameter of layer {} is not finite", l));
     }
   }
+  if (model.golden) {
+    const Result<std::uint64_t> hash = WeightsHash(model.network);
+    if (!hash.ok()) return hash.status();
+    const auto finite = [](const std::vector<T>& values) {
+      return std::ranges::all_of(values, [](T x) { return std::isfinite(x); });
+    };
+    if (*hash != model.golden->weights_hash || !CasesFit(*model.golden, model.network) ||
+        !finite(model.golden->inputs) || !finite(model.golden->outputs)) {
+      return Status(StatusCode::kInvalidArgument,
+                    "the golden cases are not those of these parameters; AddGoldenCases makes new ones");
+    }
+  }
   try {
-    return WriteSafetensors(path, ToFile(model));
+    return save(ToFile(model));
   } catch (const std::bad_alloc&) {
     return NoMemory(path);
   } catch (const json::exception&) {
@@ -260,12 +398,46 @@ Status SaveModel(const std::string& path, const Model<T>& model) {
   }
 }
 
+}  // namespace
+
+template <typename T>
+Result<std::uint64_t> WeightsHash(const Mlp<T>& network) {
+  try {
+    std::vector<T> values;
+    values.reserve(network.parameters().size());
+    for (std::size_t l = 0; l < network.layers().size(); ++l) {
+      AppendWeights(network, l, values);
+      values.insert(values.end(), network.bias(l).begin(), network.bias(l).end());
+    }
+    return Hash(values.data(), values.size() * sizeof(T));
+  } catch (const std::bad_alloc&) {
+    return Status(StatusCode::kOutOfMemory, "no memory to hash the weights");
+  }
+}
+
+template <typename T>
+Status SaveModel(const std::string& path, const Model<T>& model) {
+  return CheckAndSave(path, model, [&](const SafetensorsFile& file) { return WriteSafetensors(path, file); });
+}
+
+template <typename T>
+Result<std::string> ModelBytes(const Model<T>& model) {
+  Result<std::string> bytes = std::string();
+  const std::string name = "the model";
+  Status status = CheckAndSave(name, model, [&](const SafetensorsFile& file) {
+    bytes = SafetensorsBytes(name, file);
+    return bytes.status();
+  });
+  if (!status.ok()) return status;
+  return bytes;
+}
+
 template <typename T>
 Result<Model<T>> LoadModel(const std::string& path) {
   const Result<SafetensorsFile> file = ReadSafetensors(path);
   if (!file.ok()) return file.status();
   try {
-    return FromFile<T>(path, *file);
+    return FromFile<T>({path, *file});
   } catch (const std::bad_alloc&) {
     return NoMemory(path);
   }
@@ -273,6 +445,10 @@ Result<Model<T>> LoadModel(const std::string& path) {
 
 template Status SaveModel(const std::string&, const Model<float>&);
 template Status SaveModel(const std::string&, const Model<double>&);
+template Result<std::string> ModelBytes(const Model<float>&);
+template Result<std::string> ModelBytes(const Model<double>&);
+template Result<std::uint64_t> WeightsHash(const Mlp<float>&);
+template Result<std::uint64_t> WeightsHash(const Mlp<double>&);
 template Result<Model<float>> LoadModel(const std::string&);
 template Result<Model<double>> LoadModel(const std::string&);
 

@@ -109,6 +109,7 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
   const std::string& rule() const { return rule_; }
   std::uint64_t at() const { return kLengthBytes + static_cast<std::uint64_t>(furthest_ - text_.data()); }
   std::map<std::string, std::string>& metadata() { return metadata_; }
+  std::map<std::string, std::uint64_t>& metadata_at() { return metadata_at_; }
   std::vector<Entry>& entries() { return entries_; }
 
   bool null() override { return RefuseValue(); }
@@ -126,6 +127,7 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
   bool string(string_t& value) override {
     if (place_ == Place::kMetadata) {
       metadata_[key_] = std::move(value);
+      metadata_at_[key_] = key_at_;
       return true;
     }
     if (place_ != Place::kTensor || key_ != "dtype") return RefuseValue();
@@ -158,6 +160,7 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
                                 Quote(entries_.back().name), Quote(name)));
     }
     key_ = std::move(name);
+    key_at_ = at();
     return true;
   }
 
@@ -211,9 +214,11 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
   const char* furthest_;
   Place place_ = Place::kFile;
   std::string key_;
+  std::uint64_t key_at_ = 0;
   std::set<std::string> names_;
   std::set<std::string> seen_here_;
   std::map<std::string, std::string> metadata_;
+  std::map<std::string, std::uint64_t> metadata_at_;
   std::vector<Entry> entries_;
   std::string rule_;
 };
@@ -263,7 +268,11 @@ Result<Tensor> ReadTensor(ByteReader& reader, const Entry& entry, std::uint64_t 
         reader.name(), data_begin + entry.offsets[0] + *bytes,
         fmt::format("the file ends here; tensor {} has {} elements of {} bytes", Quote(entry.name), count, sizeof(T)));
   }
-  return Tensor{.name = entry.name, .shape = {entry.shape.begin(), entry.shape.end()}, .values = std::move(values)};
+  return Tensor{.name = entry.name,
+                .shape = {entry.shape.begin(), entry.shape.end()},
+                .values = std::move(values),
+                .at = entry.at,
+                .elements_at = data_begin + entry.offsets[0]};
 }
 
 Result<SafetensorsFile> Read(ByteReader& reader) {
@@ -295,6 +304,7 @@ Result<SafetensorsFile> Read(ByteReader& reader) {
 
   SafetensorsFile file;
   file.metadata = std::move(events.metadata());
+  file.metadata_at = std::move(events.metadata_at());
   const std::uint64_t data_begin = kLengthBytes + header_size;
   std::uint64_t end = data_begin;
   for (const Entry& entry : events.entries()) {
@@ -325,7 +335,9 @@ std::string_view BytesOf(const Tensor& tensor) {
       tensor.values);
 }
 
-Status Write(const std::string& path, const SafetensorsFile& file) {
+// Calls take(parts), the file's bytes in order, which live as long as the call.
+template <typename Take>
+Status Serialise(const std::string& path, const SafetensorsFile& file, const Take& take) {
   std::vector<const Tensor*> ordered;
   for (const bool f64 : {true, false}) {
     for (const Tensor& tensor : file.tensors) {
@@ -362,7 +374,19 @@ Status Write(const std::string& path, const SafetensorsFile& file) {
   if (header_size > kLongestHeader) return Invalid(path, "the header would be longer than the format allows");
   parts[0] = std::string_view(reinterpret_cast<const char*>(&header_size), kLengthBytes);
   parts[1] = header;
-  return WriteFile(path, parts);
+  return take(parts);
+}
+
+// `take` as above, and no exception.
+template <typename Take>
+Status SerialiseChecked(const std::string& path, const SafetensorsFile& file, const Take& take) {
+  try {
+    return Serialise(path, file, take);
+  } catch (const std::bad_alloc&) {
+    return {StatusCode::kOutOfMemory, fmt::format("no memory to write {}", Quote(path))};
+  } catch (const Json::exception&) {
+    return Invalid(path, "a name or a metadata string is not UTF-8");
+  }
 }
 
 }  // namespace
@@ -382,13 +406,17 @@ Result<SafetensorsFile> ReadSafetensors(const std::string& path) {
 }
 
 Status WriteSafetensors(const std::string& path, const SafetensorsFile& file) {
-  try {
-    return Write(path, file);
-  } catch (const std::bad_alloc&) {
-    return {StatusCode::kOutOfMemory, fmt::format("no memory to write {}", Quote(path))};
-  } catch (const Json::exception&) {
-    return Invalid(path, "a name or a metadata string is not UTF-8");
-  }
+  return SerialiseChecked(path, file, [&](std::span<const std::string_view> parts) { return WriteFile(path, parts); });
+}
+
+Result<std::string> SafetensorsBytes(const std::string& path, const SafetensorsFile& file) {
+  std::string bytes;
+  Status status = SerialiseChecked(path, file, [&](std::span<const std::string_view> parts) {
+    for (const std::string_view part : parts) bytes += part;
+    return Status();
+  });
+  if (!status.ok()) return status;
+  return bytes;
 }
 
 }  // namespace lanewise

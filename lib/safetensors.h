@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <variant>
@@ -21,11 +22,16 @@ struct Tensor {
   std::string name;
   std::vector<std::ptrdiff_t> shape;                             // row-major; no dimension at all is one element
   std::variant<std::vector<float>, std::vector<double>> values;  // dtype F32 or F64
+  // Of a tensor that was read, for messages: where in the file it is described, and where its elements begin.
+  std::uint64_t at = 0;
+  std::uint64_t elements_at = 0;
 };
 
 struct SafetensorsFile {
   std::map<std::string, std::string> metadata;
   std::vector<Tensor> tensors;
+  // Where in the file that was read each metadata key ends, for messages.
+  std::map<std::string, std::uint64_t> metadata_at = {};
 };
 
 // Reads a file ("-": standard input), its tensors in the order in which their elements lie in it. Everything that the
@@ -40,5 +46,8 @@ Result<SafetensorsFile> ReadSafetensors(ByteReader& reader);
 // element is aligned to its size; the header is padded with spaces to a multiple of 8 bytes. kInvalidArgument where
 // names repeat or are not UTF-8, or a shape does not match its values.
 Status WriteSafetensors(const std::string& path, const SafetensorsFile& file);
+
+// The bytes that it would write, with its errors; `path` is for messages.
+Result<std::string> SafetensorsBytes(const std::string& path, const SafetensorsFile& file);
 
 }  // namespace lanewise

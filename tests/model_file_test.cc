@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "doctest/doctest.h"
+#include "fmt/format.h"
 #include "network.h"
 #include "safetensors.h"
 #include "temporary_folder.h"
@@ -254,6 +255,7 @@ TEST_CASE("LoadModel refuses what is no model, and names the rule") {
     file.metadata[std::string("lanewise.") + key] = value;
     refuses(part);
   };
+  const auto byte_of = [&](const std::string& text) { return ReadBytes(folder / "m").find(text); };
 
   file = good;
   file.metadata.erase("lanewise.activations");
@@ -271,6 +273,8 @@ TEST_CASE("LoadModel refuses what is no model, and names the rule") {
   file.tensors.erase(file.tensors.begin() + 1);
   refuses("tensor layers.0.bias is missing");
   file.tensors[0].shape = {3, 4};
+  refuses(fmt::format(": byte {}: layers.0.weight must be", byte_of("\"layers.0.weight\"") + 18));
+  file.tensors[0].shape = {3, 4};
   refuses("layers.0.weight must be [outputs, inputs] and layers.0.bias [outputs]");
   file.tensors[0].shape = {12};
   refuses("layers.0.weight must be [outputs, inputs]");
@@ -283,8 +287,11 @@ TEST_CASE("LoadModel refuses what is no model, and names the rule") {
   file.tensors[0] = {"layers.0.weight", {4, 0}, std::vector<float>()};
   refuses("layer 0 is 0 x 4");
   for (const float value : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    // The last of the file's elements.
     std::get<std::vector<float>>(file.tensors[3].values)[1] = value;
-    refuses("tensor 'layers.2.weight' or 'layers.2.bias' holds a value that is not finite");
+    REQUIRE(WriteSafetensors(folder / "bad", file).ok());
+    const std::size_t place = ReadBytes(folder / "bad").size() - sizeof(float);
+    refuses(fmt::format(": byte {}: tensor 'layers.2.bias' holds a value that is not finite", place));
   }
 
   for (const char* scale : {"", "1", "0x", "-0x", "0x-1p+0", "0x1p", "0x1p+0 ", "--0x1p+0", "0xinf", "0xnan", "nan",
@@ -292,6 +299,9 @@ TEST_CASE("LoadModel refuses what is no model, and names the rule") {
     refuses_metadata("input_scale", scale, "is not a finite number as C's %a prints it");
   }
   refuses_metadata("class_names", R"(["a"])", "has 1 names for 2 outputs");
+  refuses_metadata("class_names", "[]x",
+                   fmt::format(": byte {}: metadata lanewise.class_names: is not a JSON array",
+                               byte_of("lanewise.class_names") + 20));
   refuses_metadata("class_names", R"(["a","b","c"])", "has 3 names for 2 outputs");
   for (const std::string& names :
        {std::string("a,b"), std::string(R"({"a":"b"})"), std::string(R"(["a",1])"), std::string(R"(["a",["b"]])"),

@@ -38,6 +38,8 @@ enum class Stream : std::uint32_t {
   kSplit = 3,        // SplitDataset
   kDigitsTrain = 4,  // GenerateDigits, index: number of the sample
   kDigitsTest = 5,
+  kGolden = 6,         // AddGoldenCases, index: number of the case
+  kRepro = 7,          // RunRepro, index: number of the operation
   kUser = 0x80000000,  // this and above: yours
 };
 

@@ -43,8 +43,9 @@ template <typename T>
 std::vector<T> Specials() {
   using Limits = std::numeric_limits<T>;
   std::vector<T> values;
-  for (const T x : {T{0}, Limits::denorm_min(), Limits::min(), Limits::epsilon(), T{0.25}, T{0.5}, T{1}, T{16}, T{88.5},
-                    T{90}, T{104}, T{709.5}, T{746}, T{1e30F}, Limits::max(), Limits::infinity(), Limits::quiet_NaN()}) {
+  for (const T x :
+       {T{0}, Limits::denorm_min(), Limits::min(), Limits::epsilon(), T{0.25}, T{0.5}, T{1}, T{16}, T{88.5}, T{90},
+        T{104}, T{709.5}, T{746}, T{1e30F}, Limits::max(), Limits::infinity(), Limits::quiet_NaN()}) {
     for (const T y : {x, x * (1 - Limits::epsilon()), x * (1 + Limits::epsilon())}) {
       values.push_back(y);
       values.push_back(-y);
@@ -264,54 +265,47 @@ std::vector<Inputs<T>> FunctionInputs(Random& random) {
   return inputs;
 }
 
+// apply(context, x, dy, y) for each kind of inputs; functions of one argument ignore dy.
+template <typename T, typename Apply>
+void VisitFunction(Visitor& visitor, const char* name, const Apply& apply) {
+  Random random = visitor.Numbers();
+  for (const Inputs<T>& inputs : FunctionInputs<T>(random)) {
+    const std::vector<T> dy_values = Uniform<T>(std::ssize(inputs.x), -2, 2, random);
+    visitor.Visit({fmt::format("functions {}", kType<T>), fmt::format("{}, {}", name, inputs.text), 0,
+                   [&](Context& context, const Variation& v, std::vector<double>& out) {
+                     const std::ptrdiff_t n = std::ssize(inputs.x);
+                     Shifted<T> x(inputs.x, v.offset);
+                     Shifted<T> dy(dy_values, v.offset);
+                     Shifted<T> y(n, v.offset);
+                     Status status = InBatches(n, v.batch, [&](std::ptrdiff_t first, std::ptrdiff_t count) {
+                       const auto part = [&](Shifted<T>& array) {
+                         return std::span<T>(array.data() + first, static_cast<std::size_t>(count));
+                       };
+                       return apply(context, part(x), part(dy), part(y));
+                     });
+                     Append<T>({y.data(), 1, n}, out);
+                     return status;
+                   }});
+  }
+}
+
 template <typename T>
 void VisitFunctions(Visitor& visitor) {
-  const std::string topic = fmt::format("functions {}", kType<T>);
   constexpr std::pair<const char*, UnaryFunction<T>> kUnary[] = {{"exp", Exp<T>},     {"log", Log<T>},
                                                                  {"log1p", Log1p<T>}, {"sigmoid", Sigmoid<T>},
                                                                  {"tanh", Tanh<T>},   {"relu", Relu<T>}};
   for (const auto& [name, function] : kUnary) {
-    Random random = visitor.Numbers();
-    for (const Inputs<T>& inputs : FunctionInputs<T>(random)) {
-      visitor.Visit({topic, fmt::format("{}, {}", name, inputs.text), 0,
-                     [&](Context& context, const Variation& v, std::vector<double>& out) {
-                       const std::ptrdiff_t n = std::ssize(inputs.x);
-                       Shifted<T> x(inputs.x, v.offset);
-                       Shifted<T> y(n, v.offset);
-                       Status status = InBatches(n, v.batch, [&](std::ptrdiff_t first, std::ptrdiff_t count) {
-                         const auto size = static_cast<std::size_t>(count);
-                         return function(context, {x.data() + first, size}, {y.data() + first, size});
-                       });
-                       Append<T>({y.data(), 1, n}, out);
-                       return status;
-                     }});
-    }
+    VisitFunction<T>(visitor, name,
+                     [f = function](Context& context, std::span<const T> x, std::span<const T> /*dy*/, std::span<T> y) {
+                       return f(context, x, y);
+                     });
   }
   constexpr std::pair<const char*, BinaryFunction<T>> kGradients[] = {{"exp gradient", ExpGradient<T>},
                                                                       {"log gradient", LogGradient<T>},
                                                                       {"sigmoid gradient", SigmoidGradient<T>},
                                                                       {"tanh gradient", TanhGradient<T>},
                                                                       {"relu gradient", ReluGradient<T>}};
-  for (const auto& [name, function] : kGradients) {
-    Random random = visitor.Numbers();
-    for (const Inputs<T>& inputs : FunctionInputs<T>(random)) {
-      const std::vector<T> dy_values = Uniform<T>(std::ssize(inputs.x), -2, 2, random);
-      visitor.Visit(
-          {topic, fmt::format("{}, {}", name, inputs.text), 0,
-           [&](Context& context, const Variation& v, std::vector<double>& out) {
-             const std::ptrdiff_t n = std::ssize(inputs.x);
-             Shifted<T> x(inputs.x, v.offset);
-             Shifted<T> dy(dy_values, v.offset);
-             Shifted<T> dx(n, v.offset);
-             Status status = InBatches(n, v.batch, [&](std::ptrdiff_t first, std::ptrdiff_t count) {
-               const auto size = static_cast<std::size_t>(count);
-               return function(context, {x.data() + first, size}, {dy.data() + first, size}, {dx.data() + first, size});
-             });
-             Append<T>({dx.data(), 1, n}, out);
-             return status;
-           }});
-    }
-  }
+  for (const auto& [name, function] : kGradients) VisitFunction<T>(visitor, name, function);
 }
 
 template <typename T>

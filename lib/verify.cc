@@ -3,11 +3,13 @@
 #include "lanewise/verify.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <cstring>
+#include <cstdint>
 #include <limits>
 #include <new>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -42,7 +44,8 @@ Result<std::vector<T>> Predict(Context& context, const Mlp<T>& network, const st
 
 template <typename T>
 bool SameBits(T x, T y) {
-  return std::memcmp(&x, &y, sizeof(T)) == 0;
+  using Bits = std::conditional_t<sizeof(T) == sizeof(float), std::uint32_t, std::uint64_t>;
+  return std::bit_cast<Bits>(x) == std::bit_cast<Bits>(y);
 }
 
 // ---- Bounds ------------------------------------------------------------------------------------------------------

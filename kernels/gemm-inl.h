@@ -486,6 +486,12 @@ constexpr TileFunction<T> LongOrNull() {
   return &LongTile<T, kRows, kVecs, kStreams, kChains>;
 }
 
+template <typename T, int kRows, int kVecs, int kChains>
+constexpr TileFunction<T> SlimOrNull() {
+  if constexpr (kVecs == 1) return nullptr;
+  return &ColumnTile<T, kRows, 1, 1, kChains>;
+}
+
 template <typename T, int kVecs, int kChains, std::size_t... kRow, std::size_t... kFew>
 constexpr GemmTiles<T> MakeColumnTiles(std::index_sequence<kRow...>, std::index_sequence<kFew...>) {
   static_assert(sizeof...(kRow) <= kMaxMr);
@@ -497,6 +503,8 @@ constexpr GemmTiles<T> MakeColumnTiles(std::index_sequence<kRow...>, std::index_
           .nr = kVecs * static_cast<int>(HWY_LANES(T)),
           .unit_k_stride = false,
           .tile = {&ColumnTile<T, kRow + 1, kVecs, 1, kChains>...},
+          .slim_nr = kVecs == 1 ? 0 : static_cast<int>(HWY_LANES(T)),
+          .slim = {SlimOrNull<T, kRow + 1, kVecs, kChains>()...},
           .few_rows = FewRows(kWide, kLong),
           .wide_panels = {kWide[kFew]...},
           .wide = {WideOrNull<T, kFew + 1, kVecs, kWide[kFew], kChains>()...},
@@ -510,6 +518,8 @@ constexpr GemmTiles<T> MakeOneColumnTiles(std::index_sequence<kRow...>) {
           .nr = 1,
           .unit_k_stride = true,
           .tile = {&OneColumnTile<T, kRow + 1, TileShape::kVecs16<T>>...},
+          .slim_nr = 0,
+          .slim = {},
           .few_rows = 0,
           .wide_panels = {},
           .wide = {},

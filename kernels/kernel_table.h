@@ -73,6 +73,9 @@ struct GemmTiles {
   std::int32_t nr;
   bool unit_k_stride;  // a_k_stride must be 1 (one column: the lanes run along k)
   TileFunction<T> tile[kMaxMr];
+  // The first slim_nr columns of a panel alone: as tile, with n <= slim_nr. 0: none.
+  std::int32_t slim_nr;
+  TileFunction<T> slim[kMaxMr];
   // Several panels side by side: as tile, with n <= wide_panels * NR columns.
   std::int32_t few_rows;                  // rows for which there is a wide or a long tile, at most
   std::int32_t wide_panels[kMaxFewRows];  // 1: none

@@ -126,11 +126,12 @@ void PointAt(const Job<T>& job, const Panels<T>& panels, const T* b, std::ptrdif
 template <typename T>
 void RowOfTiles(const Job<T>& job, Range rows, Range range, const Panels<T>& panels, kernels::TileArgs<T>& tile) {
   const std::ptrdiff_t nr = job.plan.nr;
-  const kernels::TileFunction<T> run = job.tiles.tile[rows.size() - 1];
+  const kernels::TileFunction<T> tile_of_panel = job.tiles.tile[rows.size() - 1];
+  const kernels::TileFunction<T> slim = job.tiles.slim[rows.size() - 1];
   const T* b = panels.data;
   for (std::ptrdiff_t p = range.begin; p < range.end; ++p) {
     PointAt(job, panels, b, p * nr, nr, rows.begin, tile);
-    run(tile);
+    (tile.n <= job.tiles.slim_nr ? slim : tile_of_panel)(tile);
     b += panels.panel_stride;
     if (tile.next_step != 0) tile.next += panels.panel_stride * static_cast<std::ptrdiff_t>(sizeof(T));
   }
@@ -303,7 +304,7 @@ void RunDirect(const kernels::KernelTable& table, const GemmPlan& plan, const Ma
     for (std::ptrdiff_t j = 0; j < plan.n;) {
       const std::ptrdiff_t panels = wide > 1 && j <= last_wide ? wide : 1;
       tile.n = static_cast<std::int32_t>(std::min(panels * nr, plan.n - j));
-      (panels > 1 ? tiles.wide : tiles.tile)[rows - 1](tile);
+      (panels > 1 ? tiles.wide : tile.n <= tiles.slim_nr ? tiles.slim : tiles.tile)[rows - 1](tile);
       j += panels * nr;
       tile.b += panels * tile.b_panel_stride;
       tile.c += panels * nr;

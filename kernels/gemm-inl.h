@@ -18,6 +18,7 @@
 
 #include "hwy/highway.h"
 #include "kernel_table.h"
+#include "pack-inl.h"
 #include "partial-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -502,6 +503,7 @@ constexpr GemmTiles<T> MakeColumnTiles(std::index_sequence<kRow...>, std::index_
   return {.mr = sizeof...(kRow),
           .nr = kVecs * static_cast<int>(HWY_LANES(T)),
           .unit_k_stride = false,
+          .pack_columns = &PackColumns<T, kVecs* static_cast<int>(HWY_LANES(T))>,
           .tile = {&ColumnTile<T, kRow + 1, kVecs, 1, kChains>...},
           .slim_nr = kVecs == 1 ? 0 : static_cast<int>(HWY_LANES(T)),
           .slim = {SlimOrNull<T, kRow + 1, kVecs, kChains>()...},
@@ -517,6 +519,7 @@ constexpr GemmTiles<T> MakeOneColumnTiles(std::index_sequence<kRow...>) {
   return {.mr = sizeof...(kRow),
           .nr = 1,
           .unit_k_stride = true,
+          .pack_columns = nullptr,
           .tile = {&OneColumnTile<T, kRow + 1, TileShape::kVecs16<T>>...},
           .slim_nr = 0,
           .slim = {},

@@ -61,6 +61,12 @@ struct TileArgs {
 template <typename T>
 using TileFunction = void (*)(const TileArgs<T>&);
 
+// Packs one panel of a B whose columns are contiguous: panel[i * NR + j] = b[j * column_stride + i] for i < k and j <
+// n, zero for n <= j < NR.
+template <typename T>
+using PackColumnsFunction = void (*)(const T* b, std::ptrdiff_t column_stride, std::ptrdiff_t k, std::ptrdiff_t n,
+                                     T* panel);
+
 // Products of few rows have tiles of their own, because a tile of one or two rows and one panel has too few chains to
 // keep the FMA units busy. None of this changes the order of any output's operations.
 inline constexpr int kMaxFewRows = 6;
@@ -71,7 +77,8 @@ template <typename T>
 struct GemmTiles {
   std::int32_t mr;
   std::int32_t nr;
-  bool unit_k_stride;  // a_k_stride must be 1 (one column: the lanes run along k)
+  bool unit_k_stride;                   // a_k_stride must be 1 (one column: the lanes run along k)
+  PackColumnsFunction<T> pack_columns;  // null for one column
   TileFunction<T> tile[kMaxMr];
   // The first slim_nr columns of a panel alone: as tile, with n <= slim_nr. 0: none.
   std::int32_t slim_nr;

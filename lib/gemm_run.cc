@@ -89,12 +89,12 @@ Panels<T> PreparePanels(const Job<T>& job, Range panels, std::ptrdiff_t k, std::
   const MatrixView<const T> b = job.b.Rows(k, count).Columns(columns.begin, columns.size());
   if (job.plan.pack_b == PackB::kEachCall) {
     const std::ptrdiff_t panel_stride = internal::PanelStride<T>(count, nr);
-    internal::PackB(b, nr, panel_stride, scratch);
+    internal::PackB(job.tiles, b, panel_stride, scratch);
     return {scratch, nr, panel_stride, nullptr};
   }
   const std::ptrdiff_t whole = (panels.size() - 1) * nr;
   if (columns.size() - whole == nr) return {b.data, b.row_stride, nr, nullptr};
-  internal::PackPanel(b.Columns(whole, columns.size() - whole), nr, scratch);
+  internal::PackPanel(job.tiles, b.Columns(whole, columns.size() - whole), scratch);
   return {b.data, b.row_stride, nr, scratch};
 }
 
@@ -243,7 +243,7 @@ void PackAllPanels(Executor& executor, Job<T>& job, T* packed) {
   RunTasks(executor, job.plan.tasks, [&job, packed](int task) {
     const Range panels = Part(job.plan.panels, task, job.plan.tasks);
     const Range columns = Columns(job, panels);
-    internal::PackB(job.b.Columns(columns.begin, columns.size()), job.plan.nr, job.panel_stride,
+    internal::PackB(job.tiles, job.b.Columns(columns.begin, columns.size()), job.panel_stride,
                     packed + panels.begin * job.panel_stride);
   });
   job.panels = packed;

@@ -28,52 +28,11 @@ void CopyRow(const T* in, T* out, std::ptrdiff_t n) {
   std::memcpy(out + n - kStep, in + n - kStep, 16);
 }
 
-// Square blocks of what a 128-bit register holds, which every CPU of both architectures has: rows of `in` become
-// columns of `out`. Four times as fast as element by element.
-using Floats [[gnu::vector_size(16)]] = float;
-using Doubles [[gnu::vector_size(16)]] = double;
-
-void TransposeBlock(const float* in, std::ptrdiff_t in_stride, float* out, std::ptrdiff_t out_stride) {
-  Floats r[4];
-  for (int i = 0; i < 4; ++i) std::memcpy(&r[i], in + i * in_stride, sizeof(Floats));
-  const Floats low01 = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5);
-  const Floats low23 = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
-  const Floats high01 = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7);
-  const Floats high23 = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
-  const Floats columns[4] = {
-      __builtin_shufflevector(low01, low23, 0, 1, 4, 5), __builtin_shufflevector(low01, low23, 2, 3, 6, 7),
-      __builtin_shufflevector(high01, high23, 0, 1, 4, 5), __builtin_shufflevector(high01, high23, 2, 3, 6, 7)};
-  for (int i = 0; i < 4; ++i) std::memcpy(out + i * out_stride, &columns[i], sizeof(Floats));
-}
-
-void TransposeBlock(const double* in, std::ptrdiff_t in_stride, double* out, std::ptrdiff_t out_stride) {
-  Doubles r[2];
-  for (int i = 0; i < 2; ++i) std::memcpy(&r[i], in + i * in_stride, sizeof(Doubles));
-  const Doubles columns[2] = {__builtin_shufflevector(r[0], r[1], 0, 2), __builtin_shufflevector(r[0], r[1], 1, 3)};
-  for (int i = 0; i < 2; ++i) std::memcpy(out + i * out_stride, &columns[i], sizeof(Doubles));
-}
-
-// PackPanel for a B whose columns are contiguous along k (a transposed row-major matrix).
-template <typename T>
-void PackTransposed(MatrixView<const T> b, std::ptrdiff_t nr, T* panel) {
-  constexpr std::ptrdiff_t kBlock = 16 / sizeof(T);
-  const std::ptrdiff_t whole_rows = b.rows / kBlock * kBlock;
-  const std::ptrdiff_t whole_columns = b.cols / kBlock * kBlock;
-  for (std::ptrdiff_t k = 0; k < whole_rows; k += kBlock) {
-    for (std::ptrdiff_t j = 0; j < whole_columns; j += kBlock) {
-      TransposeBlock(b.data + j * b.col_stride + k, b.col_stride, panel + k * nr + j, nr);
-    }
-  }
-  for (std::ptrdiff_t k = 0; k < b.rows; ++k) {
-    for (std::ptrdiff_t j = k < whole_rows ? whole_columns : 0; j < b.cols; ++j) panel[k * nr + j] = b(k, j);
-    std::fill(panel + k * nr + b.cols, panel + (k + 1) * nr, T{0});
-  }
-}
-
 }  // namespace
 
 template <typename T>
-void PackPanel(MatrixView<const T> b, std::ptrdiff_t nr, T* panel) {
+void PackPanel(const kernels::GemmTiles<T>& tiles, MatrixView<const T> b, T* panel) {
+  const std::ptrdiff_t nr = tiles.nr;
   const std::ptrdiff_t n = b.cols;
   constexpr std::ptrdiff_t kLine = 64 / sizeof(T);
   if (b.col_stride == 1 && n == nr && nr % kLine == 0) {
@@ -85,8 +44,8 @@ void PackPanel(MatrixView<const T> b, std::ptrdiff_t nr, T* panel) {
     for (std::ptrdiff_t k = 0; k < b.rows; ++k) CopyRow(b.data + k * b.row_stride, panel + k * nr, n);
     return;
   }
-  if (b.row_stride == 1) {
-    PackTransposed(b, nr, panel);
+  if (b.row_stride == 1 && tiles.pack_columns != nullptr) {
+    tiles.pack_columns(b.data, b.col_stride, b.rows, n, panel);
     return;
   }
   for (std::ptrdiff_t k = 0; k < b.rows; ++k) {
@@ -96,9 +55,10 @@ void PackPanel(MatrixView<const T> b, std::ptrdiff_t nr, T* panel) {
 }
 
 template <typename T>
-void PackB(MatrixView<const T> b, std::ptrdiff_t nr, std::ptrdiff_t panel_stride, T* panels) {
+void PackB(const kernels::GemmTiles<T>& tiles, MatrixView<const T> b, std::ptrdiff_t panel_stride, T* panels) {
+  const std::ptrdiff_t nr = tiles.nr;
   for (std::ptrdiff_t j = 0; j < b.cols; j += nr) {
-    PackPanel(b.Columns(j, std::min(nr, b.cols - j)), nr, panels + j / nr * panel_stride);
+    PackPanel(tiles, b.Columns(j, std::min(nr, b.cols - j)), panels + j / nr * panel_stride);
   }
 }
 
@@ -113,9 +73,9 @@ void PackA(MatrixView<const T> a, T alpha, std::ptrdiff_t row_stride, T* packed)
   }
 }
 
-#define LANEWISE_INSTANTIATE(T)                                                 \
-  template void PackPanel(MatrixView<const T>, std::ptrdiff_t, T*);             \
-  template void PackB(MatrixView<const T>, std::ptrdiff_t, std::ptrdiff_t, T*); \
+#define LANEWISE_INSTANTIATE(T)                                                               \
+  template void PackPanel(const kernels::GemmTiles<T>&, MatrixView<const T>, T*);             \
+  template void PackB(const kernels::GemmTiles<T>&, MatrixView<const T>, std::ptrdiff_t, T*); \
   template void PackA(MatrixView<const T>, T, std::ptrdiff_t, T*);
 LANEWISE_INSTANTIATE(float)
 LANEWISE_INSTANTIATE(double)

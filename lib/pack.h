@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Packing: copies of parts of A and B in the order in which micro-kernels read them. Knows layouts, not kernels.
+// Packing: copies of parts of A and B in the order in which micro-kernels read them.
 
 #pragma once
 
 #include <cstddef>
 
 #include "aligned.h"
+#include "kernel_table.h"
 #include "lanewise/matrix_view.h"
 
 namespace lanewise::internal {
@@ -25,13 +26,13 @@ constexpr std::ptrdiff_t PanelStride(std::ptrdiff_t k, std::ptrdiff_t nr) {
   return static_cast<std::ptrdiff_t>(RoundUpToLine<T>(static_cast<std::size_t>(k * nr)));
 }
 
-// One panel of B: all rows of `b`, its at most nr columns, to panel[k * nr + j]; columns b lacks become zero.
+// One panel of B: all rows of `b`, its at most NR columns, to panel[k * NR + j]; columns b lacks become zero.
 template <typename T>
-void PackPanel(MatrixView<const T> b, std::ptrdiff_t nr, T* panel);
+void PackPanel(const kernels::GemmTiles<T>& tiles, MatrixView<const T> b, T* panel);
 
 // All panels of B, `panel_stride` elements apart.
 template <typename T>
-void PackB(MatrixView<const T> b, std::ptrdiff_t nr, std::ptrdiff_t panel_stride, T* panels);
+void PackB(const kernels::GemmTiles<T>& tiles, MatrixView<const T> b, std::ptrdiff_t panel_stride, T* panels);
 
 // alpha * a to packed[i * row_stride + k] (row-major: k stride 1).
 template <typename T>

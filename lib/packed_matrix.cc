@@ -44,7 +44,7 @@ Result<PackedMatrix<T>> PackedMatrix<T>::Pack(const Kernels& kernels, MatrixView
       !packed.elements_->Reserve(static_cast<std::size_t>(count))) {
     return no_memory();
   }
-  internal::PackB(b, tiles.nr, packed.panel_stride_, packed.elements_->data());
+  internal::PackB(tiles, b, packed.panel_stride_, packed.elements_->data());
   return packed;
 }
 
@@ -70,7 +70,8 @@ Status PackedMatrix<T>::Update(MatrixView<const T> b) {
         StatusCode::kInvalidArgument,
         fmt::format("B: is {} x {}, but the packed matrix it replaces is {} x {}", b.rows, b.cols, rows_, cols_));
   }
-  internal::PackB(b, nr_, panel_stride_, elements_->data());
+  const kernels::GemmKernel<T>& kernel = LANEWISE_ROW_OF(T, *kernels::CompiledTable(tier_), gemm);
+  internal::PackB(kernel.ForChains(kernels::Chains(cols_)), b, panel_stride_, elements_->data());
   return Status();
 }
 

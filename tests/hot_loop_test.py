@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looks at the hot loop of each GEMM micro-kernel in the archive's machine code: it has as many multiply-adds as its
+tile has accumulators, or a multiple where the compiler unrolled it, and keeps them in registers: no vector is loaded
+from the stack or stored to it. A compiler that spills halves the speed and breaks no other test.
+
+The tile is read from the function's own name, ColumnTile<type, rows, vectors, panels, chains> or
+LongTile<type, rows, vectors, streams, chains>; no size stands here. Arguments: archive, objdump.
+"""
+
+import re
+import subprocess
+import sys
+
+TILE = re.compile(r"<void lanewise::(N_\w+)::(Column|Long)Tile<(\w+), (\d+), (\d+), (\d+), (\d+)>")
+MULTIPLY = {
+    "FMA": re.compile(r"vfn?madd\w+p[sd]|fmla"),
+    "mul-add": re.compile(r"mulp[sd]"),
+}
+JUMP = re.compile(r"(?:j\w+|b(?:\.\w+)?|cbn?z\s+\w+,|tbn?z\s+[^,]+,[^,]+,)\s+([0-9a-f]+)\b")
+VECTOR = re.compile(r"%[xyz]mm\d|\b[qv]\d")
+
+
+def functions(archive, objdump):
+    """Yields (first line, [(address, instruction)]) of each function."""
+    listing = subprocess.run(
+        [objdump, "--disassemble", "--demangle", "--no-show-raw-insn", archive],
+        check=True, capture_output=True, text=True).stdout
+    for text in re.split(r"\n(?=[0-9a-f]+ <)", listing):
+        head, *lines = text.split("\n")
+        found = (re.match(r"\s*([0-9a-f]+):\s+(.*)", line) for line in lines)
+        yield head, [(int(m[1], 16), m[2]) for m in found if m]
+
+
+def loops(instructions):
+    """Loops of one basic block: from the target of a backward jump to it, with no other jump inside."""
+    begin_of_block = 0
+    for i, (address, text) in enumerate(instructions):
+        jump = JUMP.match(text)
+        if not jump:
+            continue
+        if instructions[begin_of_block][0] <= int(jump[1], 16) <= address:
+            yield [text for at, text in instructions[begin_of_block:i + 1] if at >= int(jump[1], 16)]
+        begin_of_block = i + 1
+
+
+def problem(target, kind, rows, vectors, side_by_side, chains, instructions):
+    """What is wrong with the hot loop of a tile, or None."""
+    multiply = MULTIPLY["mul-add" if "SSE" in target else "FMA"]
+    count = lambda loop: sum(bool(multiply.match(text)) for text in loop)
+    hot = max(loops(instructions), key=count, default=[])
+    # The chains of a ColumnTile take a step each; those of a LongTile are a loop, which may or may not be unrolled.
+    expected = rows * vectors * side_by_side * (chains if kind == "Column" else 1)
+    if count(hot) == 0 or count(hot) % expected != 0:
+        return f"{count(hot)} multiply-adds in the hot loop, not {expected} or a multiple"
+    # %rbp and x29 are registers like others where they do not hold the frame.
+    frame = any(re.match(r"mov\s+(%rsp,%rbp|x29, sp)", text) for _, text in instructions)
+    stack = re.compile(r"\(%r(sp|bp)\)|\[(sp|x29)\b" if frame else r"\(%rsp\)|\[sp\b")
+    spilled = [text for text in hot if VECTOR.search(text) and stack.search(text)]
+    return f"{len(spilled)} vectors on the stack in the hot loop: {spilled[0]}" if spilled else None
+
+
+def main(archive, objdump):
+    checked, failed = 0, 0
+    for head, instructions in functions(archive, objdump):
+        tile = TILE.search(head)
+        if not tile or tile[1] == "N_SCALAR":  # a compiler may make vectors of its scalars
+            continue
+        target, kind, _, *sizes = tile.groups()
+        wrong = problem(target, kind, *map(int, sizes), instructions)
+        checked += 1
+        if wrong:
+            failed += 1
+            print(f"FAILED: {tile[0][len('<void lanewise::'):]}: {wrong}")
+    if checked == 0:
+        failed += 1
+        print(f"FAILED: no micro-kernel found in {archive}")
+    print(f"{checked} micro-kernels, {failed} failed")
+    return failed != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

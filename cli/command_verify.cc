@@ -45,6 +45,8 @@ Result<std::vector<Kernels>> Selections(const IsaOption& isa) {
 
 std::string_view Expected(const Verification& v) { return v.exact ? "the same bits" : "within the bound"; }
 
+std::string_view ClassName(const Verification& v) { return v.numeric_class ? Name(*v.numeric_class) : "mixed"; }
+
 std::string Found(const Verification& v) {
   if (!v.weights_ok) return "the weights have another hash";
   if (v.other_bits == 0) return "the same bits";
@@ -55,7 +57,7 @@ std::string Found(const Verification& v) {
 Json ToJson(const Row& row) {
   const Verification& v = row.verification;
   Json result{{"tier", row.tier},
-              {"class", Name(v.numeric_class)},
+              {"class", ClassName(v)},
               {"expected", Expected(v)},
               {"cases", v.cases},
               {"outputs", v.outputs},
@@ -77,7 +79,7 @@ std::string Table(const std::vector<Row>& rows) {
   std::vector<std::vector<std::string>> table = {{"tier", "class", "cases", "expected", "found"}};
   for (const Row& row : rows) {
     const Verification& v = row.verification;
-    table.push_back({row.tier, Name(v.numeric_class), std::to_string(v.cases), std::string(Expected(v)), Found(v)});
+    table.push_back({row.tier, std::string(ClassName(v)), std::to_string(v.cases), std::string(Expected(v)), Found(v)});
   }
   return FormatTable(table);
 }

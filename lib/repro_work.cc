@@ -148,31 +148,36 @@ std::ptrdiff_t Between(std::ptrdiff_t low, std::ptrdiff_t high, Random& random) 
   return low + static_cast<std::ptrdiff_t>(random.Below(static_cast<std::uint64_t>(high - low + 1)));
 }
 
-// Sizes around the tiles, the chains and the chunk of the contract, and between; each setting in its turn.
+// Sizes around the tiles, the chains and the chunk of the contract, and between; every activation with every kind of
+// values, the other settings drawn.
 Product MakeProduct(int index, Random& random) {
   constexpr std::array<std::array<std::ptrdiff_t, 2>, 4> kM = {{{1, 1}, {2, 8}, {1, 40}, {9, 64}}};
   constexpr std::array<std::array<std::ptrdiff_t, 2>, 4> kN = {{{1, 1}, {2, 16}, {17, 70}, {71, 200}}};
   constexpr std::array<std::array<std::ptrdiff_t, 2>, 5> kK = {{{0, 9}, {10, 80}, {250, 262}, {100, 700}, {505, 520}}};
-  constexpr std::array kAlphas = {1.0, 1.0, -0.7, 1.0, 0.0};
+  constexpr std::array kAlphas = {1.0, 1.0, -0.7, 1.0, -0.7, 1.0, 1.0, 0.0};
   constexpr std::array kBetas = {0.0, 1.0, 0.0, -0.3};
   constexpr std::array kActivations = {kIdentity, kRelu, kSigmoid, kTanh, kSoftmax, kLogSoftmax};
-  constexpr std::array kValues = {"in [-1, 1)", "in [-1, 1)", "in [-1, 1)", "with denormal products", "with specials"};
+  constexpr std::array kValues = {"ordinary values", "ordinary values", "ordinary values", "denormal products",
+                                  "special values"};
   const auto pick = [&random](const auto& items) { return items[random.Below(items.size())]; };
   const auto range = [&](const auto& items) {
     const std::array<std::ptrdiff_t, 2> bounds = pick(items);
     return Between(bounds[0], bounds[1], random);
   };
-  return {.m = range(kM),
-          .n = range(kN),
-          .k = range(kK),
-          .a_transposed = index % 3 == 1,
-          .b_transposed = index % 4 == 1,
-          .bias = index % 2 == 0,
-          .pad = index % 5 == 2 ? 3 : 0,
-          .alpha = pick(kAlphas),
-          .beta = pick(kBetas),
-          .activation = kActivations[static_cast<std::size_t>(index) % kActivations.size()],
-          .values = kValues[static_cast<std::size_t>(index) / 6 % kValues.size()]};
+  Product p = {.m = range(kM),
+               .n = range(kN),
+               .k = range(kK),
+               .a_transposed = random.Below(3) == 0,
+               .b_transposed = random.Below(3) == 0,
+               .bias = random.Below(2) == 0,
+               .pad = random.Below(4) == 0 ? 3 : 0,
+               .alpha = pick(kAlphas),
+               .beta = pick(kBetas),
+               .activation = kActivations[static_cast<std::size_t>(index) % kActivations.size()],
+               .values = kValues[static_cast<std::size_t>(index) / 6 % kValues.size()]};
+  // A softmax of one column is 1 whatever the sum.
+  if (p.n == 1 && (p.activation == kSoftmax || p.activation == kLogSoftmax)) p.activation = kIdentity;
+  return p;
 }
 
 std::string Describe(const Product& p) {
@@ -181,7 +186,7 @@ std::string Describe(const Product& p) {
   if (p.b_transposed) text += ", B transposed";
   if (p.pad > 0) text += fmt::format(", lines {} longer", p.pad);
   text += fmt::format(", alpha {}, beta {}{}, {}", p.alpha, p.beta, p.bias ? ", bias" : "", Name(p.activation));
-  return text + ", values " + p.values;
+  return text + ", " + p.values;
 }
 
 template <typename T>
@@ -214,11 +219,13 @@ void VisitProducts(Visitor& visitor) {
     const Product p = MakeProduct(i, random);
     const std::string_view values = p.values;
     // Products of two numbers of this size are denormal.
-    const double size = values.ends_with("denormal products") ? std::sqrt(std::numeric_limits<T>::min()) / 8 : 1;
+    const double size = values == "denormal products" ? std::sqrt(std::numeric_limits<T>::min()) / 8 : 1;
+    // Sums of about 1, where no activation is flat and hides a difference.
+    const double b_size = size * 2 / std::sqrt(static_cast<double>(p.k + 1));
     std::vector<T> a = Uniform<T>(p.m * p.k, -size, size, random);
-    const std::vector<T> b = Uniform<T>(p.k * p.n, -size, size, random);
+    const std::vector<T> b = Uniform<T>(p.k * p.n, -b_size, b_size, random);
     const std::vector<T> c = Uniform<T>(p.m * p.n, -size, size, random);
-    if (values.ends_with("specials") && !a.empty()) {
+    if (values == "special values" && !a.empty()) {
       const std::vector<T> specials = Specials<T>();
       for (int s = 0; s < 4; ++s) a[random.Below(a.size())] = specials[random.Below(specials.size())];
     }

@@ -150,7 +150,7 @@ TEST_CASE("equal training gives equal files, on every tier of a class and for an
   const std::string train = "train --samples 640 --epochs 2 --out " + (folder / "m") + " ";
   std::string expected[2];  // for each class
   ForEachTier([&](Tier tier, const kernels::KernelTable& /*table*/) {
-    for (const char* threads : {"1", "2", "3"}) {
+    for (const char* threads : {"1", "2", "3", "8"}) {
       const ProgramRun run = Lanewise(train + "--isa " + Name(tier) + " --threads " + threads);
       REQUIRE_MESSAGE(run.exit_code == 0, run.err);
       const std::string bytes = ReadBytes(folder / "m");

@@ -52,6 +52,7 @@ expect() {
   out=$(on "$cpu" "${evaluate[@]}" 2>/dev/null) || fail "$cpu: evaluate exits $?"
   grep -q "\"tier\": \"$tier\"" <<<"$out" || fail "$cpu: evaluate does not run on $tier: $out"
   [[ $(grep '"accuracy"' <<<"$out") == "$native" ]] || fail "$cpu: the accuracy is not the native one,$native: $out"
+  out=$(on "$cpu" verify "$model" 2>&1) || fail "$cpu: the model's golden cases do not come out: $out"
 }
 
 expect Nehalem sse4 avx2 fma os-ymm avx512f os-zmm

@@ -143,6 +143,21 @@ TEST_CASE("models without cases, and cases that do not fit") {
   CHECK(wide.golden->inputs.size() == 40'000);
 }
 
+TEST_CASE("kernels of both classes make no cases, and are held to the bound") {
+  const Result<Kernels> mixed =
+      SelectKernels(IsCompiled(Tier::kNeon) ? "sigmoid_f32=portable" : "gemm_f32=avx2,sigmoid_f32=sse4");
+  if (!mixed.ok()) return;  // a CPU without avx2
+  Context context(*mixed);
+  Model<float> model{.network = RandomNetwork<float>(kNetworks[1], 7)};
+  CHECK(AddGoldenCases(context, model).ok());
+  CHECK(!model.golden);
+  Context portable(KernelsOf(Tier::kPortable));
+  const Verification v = Verified(context, GoldenModel<float>(portable, kNetworks[1]));
+  CHECK(!v.numeric_class);
+  CHECK(!v.exact);
+  CHECK(v.ok());
+}
+
 TEST_CASE("floats loaded as double have no golden cases") {
   const TemporaryFolder folder;
   Context context(KernelsOf(Tier::kPortable));

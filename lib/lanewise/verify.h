@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "lanewise/context.h"
 #include "lanewise/model_file.h"
@@ -16,15 +17,16 @@ namespace lanewise {
 
 // Gives the model golden cases: up to 4 (1 for networks of 30,000 inputs and outputs, none for ones of 2 million) drawn
 // by Random(1, Stream::kGolden, number of the case), input by input: case c has multiples of 1/8 in [-1, 1], divided by
-// 4^c. A case whose outputs are not all finite is left out. The model counts as made with this library's numerics
-// revision. Equal bits on every tier of a class. Errors: those of PackedMlp::Predict.
+// 4^c. A case whose outputs are not all finite is left out, and there is none where kernels of both classes were
+// chosen. The model counts as made with this library's numerics revision. Equal bits on every tier of a class. Errors:
+// those of PackedMlp::Predict.
 template <typename T>
 Status AddGoldenCases(Context& context, Model<T>& model);
 
 // How a model's golden cases came out.
 struct Verification {
-  NumericClass numeric_class = NumericClass::kFma;  // of the kernels that ran
-  bool weights_ok = false;                          // the parameters have the hash that the file states
+  std::optional<NumericClass> numeric_class;  // of the kernels that ran, if all are of one
+  bool weights_ok = false;                    // the parameters have the hash that the file states
   // Whether every bit had to agree: the class and the numerics revision are those that made the cases.
   bool exact = false;
   std::ptrdiff_t cases = 0;

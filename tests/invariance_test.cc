@@ -111,7 +111,8 @@ void CheckProducts(Tier tier, std::ptrdiff_t n, std::ptrdiff_t k, Activation act
       const Placed<T> c(nothing, kSome, n, offset, n + pad, 1);
       const Placed<T> b_row(bias, 1, n, offset, n, 1);
       const GemmOptions<T> placed{.bias = b_row.view.data, .activation = activation};
-      for (const MatrixView<const T> rows : {MatrixView<const T>(a.view), MatrixView<const T>(sparse.view)}) {
+      const MatrixView<const T> layouts[] = {a.view, sparse.view};
+      for (const MatrixView<const T>& rows : layouts) {
         for (const bool by_packed : {false, true}) {
           REQUIRE((by_packed ? Gemm<T>(context, rows, *packed, c.view, placed)
                              : Gemm<T>(context, rows, b.view, c.view, placed))
@@ -152,8 +153,9 @@ TEST_CASE_TEMPLATE("f(x) is the same bytes alone and inside arrays of any length
   x[111] = std::numeric_limits<T>::denorm_min();
   ForEachTier([&](Tier tier, const kernels::KernelTable& /*table*/) {
     Context context(KernelsOf(tier));
-    for (const auto& [name, function] : kFunctions) {
-      CAPTURE(name);
+    for (const std::pair<const char*, Function<T>>& entry : kFunctions) {
+      INFO(entry.first);
+      const Function<T> function = entry.second;
       std::vector<T> alone(kLongest);
       for (std::size_t i = 0; i < x.size(); ++i) REQUIRE(function(context, {&x[i], 1}, {&alone[i], 1}).ok());
       for (std::ptrdiff_t n = 0; n <= kLongest; ++n) {

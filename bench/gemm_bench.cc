@@ -4,8 +4,11 @@
 // small that the call counts with the plan made beforehand too (gemm_f32_planned).
 
 #include <algorithm>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -83,7 +86,8 @@ std::string Check(Product<T>& p) {
   if (!p.status.ok()) return p.status.message();
   const auto [m, n, k] = p.shape;
   const std::ptrdiff_t rows = std::clamp<std::ptrdiff_t>((1 << 23) / (n * k), 2, std::max<std::ptrdiff_t>(m, 2));
-  const NumericClass numeric_class = ClassOf(*p.context.kernels().TierOf(fmt::format("gemm_{}", Name(kTypeOf<T>))));
+  const NumericClass numeric_class =
+      ClassOf(*p.context.kernels().TierOf(fmt::format("gemm_{}", Name(kElementType<T>))));
   std::vector<T> expected(static_cast<std::size_t>(n));
   for (std::ptrdiff_t r = 0; r < rows; ++r) {
     const std::ptrdiff_t i = r * (m - 1) / (rows - 1);
@@ -114,8 +118,8 @@ Prepared Prepare(Tier tier, Shape shape, Form form) {
       .cycles = IsSmall(shape)};
   if (form == Form::kPlain) return prepared;
   if (form == Form::kPlanned) {
-    const GemmPlan plan = PlanGemm({.type = kTypeOf<T>, .m = shape.m, .n = shape.n, .k = shape.k}, p->context.kernels(),
-                                   p->context.machine(), 1);
+    const GemmPlan plan = PlanGemm({.type = kElementType<T>, .m = shape.m, .n = shape.n, .k = shape.k},
+                                   p->context.kernels(), p->context.machine(), 1);
     prepared.run = [p, plan] { p->Note(Gemm<T>(p->context, plan, p->A(), p->B(), p->C())); };
     return prepared;
   }
@@ -132,7 +136,7 @@ Prepared Prepare(Tier tier, Shape shape, Form form) {
 
 template <typename T>
 void AddType(Suite& suite) {
-  const std::string kernel = fmt::format("gemm_{}", Name(kTypeOf<T>));
+  const std::string kernel = fmt::format("gemm_{}", Name(kElementType<T>));
   for (const Form form : {Form::kPlain, Form::kPlanned, Form::kPacked}) {
     for (const Shape shape : kShapes) {
       if (form == Form::kPlanned && !IsSmall(shape)) continue;
@@ -142,8 +146,9 @@ void AddType(Suite& suite) {
         suite.Add({.name = fmt::format("{}{}/{}/{}x{}x{}", kernel, kSuffixes[static_cast<int>(form)], Name(tier),
                                        shape.m, shape.n, shape.k),
                    .prepare = [=] { return Prepare<T>(tier, shape, form); },
-                   .tier = tier,
-                   .type = kTypeOf<T>});
+                   // Integers have no peak to be compared with: what a multiplication costs is the kernel's choice.
+                   .tier = std::is_integral_v<T> ? std::nullopt : std::optional(tier),
+                   .type = kElementType<T>});
       }
     }
   }
@@ -154,6 +159,8 @@ void AddType(Suite& suite) {
 void AddGemm(Suite& suite) {
   AddType<float>(suite);
   AddType<double>(suite);
+  AddType<std::int32_t>(suite);
+  AddType<std::int64_t>(suite);
 }
 
 }  // namespace lanewise::bench

@@ -16,16 +16,17 @@
 #include "oracle.h"
 #include "reference.h"
 #include "typed_rows.h"
+#include "wrapping.h"
 
 namespace lanewise::bench {
 
-// C = A B + bias (bias may be null), as in a textbook.
+// C = A B + bias (bias may be null), as in a textbook; integers wrap around.
 template <typename T>
 void NaiveProduct(MatrixView<const T> a, MatrixView<const T> b, const T* bias, MatrixView<T> c) {
   for (std::ptrdiff_t i = 0; i < c.rows; ++i) {
     for (std::ptrdiff_t j = 0; j < c.cols; ++j) {
       T sum = bias == nullptr ? T{0} : bias[j];
-      for (std::ptrdiff_t k = 0; k < a.cols; ++k) sum += a(i, k) * b(k, j);
+      for (std::ptrdiff_t k = 0; k < a.cols; ++k) sum = kernels::Plus(sum, kernels::Times(a(i, k), b(k, j)));
       c(i, j) = sum;
     }
   }

@@ -86,6 +86,4 @@ void Suite::Register() {
   }
 }
 
-std::string_view Name(ElementType type) { return type == ElementType::kF32 ? "f32" : "f64"; }
-
 }  // namespace lanewise::bench

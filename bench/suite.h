@@ -99,9 +99,4 @@ void AddGemm(Suite& suite);
 void AddKernels(Suite& suite);
 void AddWorkloads(Suite& suite);
 
-// "f32", "f64"
-std::string_view Name(ElementType type);
-template <typename T>
-inline constexpr ElementType kTypeOf = sizeof(T) == 4 ? ElementType::kF32 : ElementType::kF64;
-
 }  // namespace lanewise::bench

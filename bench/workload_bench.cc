@@ -5,7 +5,7 @@
 //   W1  a forward pass: 1000 samples, 10 -> 20 ReLU -> 5 sigmoid
 //   W2  an epoch over 2560 images of bytes, 784 -> 30 sigmoid -> 10 sigmoid, mini-batches of 128; and the sigmoid of
 //       10^7 numbers
-//   W3  1000 products of 100 x 100
+//   W3  1000 products of 100 x 100, of integers too
 //   W4  101 -> 10 sigmoid -> 1 sigmoid: 100 updates of one sample each, and the forward pass of one sample
 //
 // The library's results must be those of the numerics contract bit by bit; those of the plain loops, which round in
@@ -18,6 +18,7 @@
 #include <numeric>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -59,7 +60,7 @@ Context ContextOf(Tier tier) { return Context(*SelectKernels(Name(tier))); }
 // Adds workload/NAME_TYPE as plain loops, and on each tier.
 template <typename T, class Naive, class OnTier>
 void AddWorkload(Suite& suite, std::string_view name, std::string_view size, Naive naive, OnTier on_tier) {
-  const std::string kernel = fmt::format("workload/{}_{}", name, Name(kTypeOf<T>));
+  const std::string kernel = fmt::format("workload/{}_{}", name, Name(kElementType<T>));
   suite.Add({.name = fmt::format("{}/naive/{}", kernel, size), .prepare = naive});
   for (const Tier tier : suite.Tiers()) {
     suite.Add({.name = fmt::format("{}/{}/{}", kernel, Name(tier), size), .prepare = [=] { return on_tier(tier); }});
@@ -287,8 +288,17 @@ void AddProducts(Suite& suite) {
     const auto run = [=] {
       for (int i = 0; i < Data::kTimes; ++i) NaiveProduct<T>(d->A(), d->B(), nullptr, d->C());
     };
-    return Prepared{
-        .run = run, .check = [=] { return Close<T>(d->c, d->Contract(NumericClass::kMulAdd)); }, .flops = Data::kFlops};
+    return Prepared{.run = run,
+                    .check =
+                        [=] {
+                          const std::vector<T> want = d->Contract(NumericClass::kMulAdd);
+                          if constexpr (std::is_integral_v<T>) {
+                            return Identical<T>(d->c, want);
+                          } else {
+                            return Close<T>(d->c, want);
+                          }
+                        },
+                    .flops = Data::kFlops};
   };
   const auto on_tier = [](Tier tier) {
     const auto d = std::make_shared<Data>();
@@ -322,6 +332,8 @@ void AddBothTypes(Suite& suite) {
 void AddWorkloads(Suite& suite) {
   AddBothTypes<float>(suite);
   AddBothTypes<double>(suite);
+  AddProducts<std::int32_t>(suite);
+  AddProducts<std::int64_t>(suite);
   AddTraining<float>(
       suite, "W2_train", "2560x784-30-10", {{784, 30, Activation::kSigmoid}, {30, 10, Activation::kSigmoid}}, Images,
       {.loss = Loss::kSquaredError, .learning_rate = 3, .momentum = 0, .batch = 128, .input_scale = 1.0 / 255});

@@ -45,7 +45,9 @@ Settings::Settings(CLI::App& command) {
       .add_option("WHAT", what, "gemm; another kernel that `lanewise kernels`\nlists, such as sigmoid; or a model file")
       ->required();
   command.add_option("MxNxK", shape, "For gemm: C (M x N) = A (M x K) * B (K x N)");
-  command.add_option("--type", type, "f32 or f64, of gemm or a function")->type_name("NAME")->capture_default_str();
+  command.add_option("--type", type, "f32 or f64; for gemm also i32 or i64")
+      ->type_name("NAME")
+      ->capture_default_str();
   command.add_flag("--packed", packed, "For gemm: B is packed beforehand, as a model's\nweights are");
   command.add_option("--batch", batch, "For a model: samples at once")
       ->type_name("N")
@@ -72,6 +74,13 @@ Result<std::array<std::ptrdiff_t, 3>> ParseShape(const std::string& text) {
   return sizes;
 }
 
+std::optional<ElementType> FindType(std::string_view name) {
+  for (const ElementType type : kElementTypes) {
+    if (name == Name(type)) return type;
+  }
+  return std::nullopt;
+}
+
 // The kernel of that name, if there is one.
 const KernelListing* Find(const Listing& listing, std::string_view name) {
   const auto kernel = std::ranges::find(listing.kernels, name, &KernelListing::kernel);
@@ -93,13 +102,13 @@ std::string TiersTable(const KernelListing& kernel) {
 }
 
 Json PlanJson(const GemmPlan& plan) {
-  return Json{{"kernel", plan.type == ElementType::kF32 ? "gemm_f32" : "gemm_f64"},
+  return Json{{"kernel", fmt::format("gemm_{}", Name(plan.type))},
               {"m", plan.m},
               {"n", plan.n},
               {"k", plan.k},
               {"packed", plan.pack_b == PackB::kBeforehand},
               {"tier", Name(plan.tier)},
-              {"class", Name(ClassOf(plan.tier))},
+              {"class", Name(ClassOf(plan))},
               {"mr", plan.mr},
               {"nr", plan.nr},
               {"nc", plan.block_panels * plan.nr},
@@ -117,7 +126,7 @@ ExitCode ExplainGemm(const Options& options, const Listing& listing, Compute& co
   const Settings& settings = options.settings;
   const Result<std::array<std::ptrdiff_t, 3>> sizes = ParseShape(settings.shape);
   if (!sizes.ok()) return Fail(sizes.status());
-  const GemmPlan plan = PlanFor(compute, {.type = settings.type == "f32" ? ElementType::kF32 : ElementType::kF64,
+  const GemmPlan plan = PlanFor(compute, {.type = *FindType(settings.type),
                                           .m = (*sizes)[0],
                                           .n = (*sizes)[1],
                                           .k = (*sizes)[2],
@@ -134,7 +143,7 @@ ExitCode ExplainGemm(const Options& options, const Listing& listing, Compute& co
 }
 
 ExitCode ExplainFunction(const Options& options, const KernelListing& kernel) {
-  const std::string_view numeric_class = Name(ClassOf(kernel.chosen));
+  const std::string_view numeric_class = Name(kernel.Of(kernel.chosen).numeric_class);
   if (options.json) {
     PrintJson(Json{{"kernel", kernel.kernel},
                    {"kind", kernel.kind},
@@ -152,12 +161,12 @@ ExitCode ExplainFunction(const Options& options, const KernelListing& kernel) {
 
 template <typename T>
 ExitCode ExplainModel(const Options& options, const Listing& listing, Compute& compute, const Model<T>& model) {
-  const std::string type = sizeof(T) == 4 ? "f32" : "f64";
+  const std::string type = Name(kElementType<T>);
   Json layers = Json::array();
   std::string text;
   for (std::size_t l = 0; l < model.network.layers().size(); ++l) {
     const auto& layer = model.network.layers()[l];
-    const GemmPlan plan = PlanFor(compute, {.type = sizeof(T) == 4 ? ElementType::kF32 : ElementType::kF64,
+    const GemmPlan plan = PlanFor(compute, {.type = kElementType<T>,
                                             .m = options.settings.batch,
                                             .n = layer.outputs,
                                             .k = layer.inputs,
@@ -197,10 +206,10 @@ std::vector<std::string_view> Names(const Listing& listing) {
 
 // "sigmoid_f64" is sigmoid of type f64.
 void SplitType(Settings& settings) {
-  for (const std::string_view type : {"f32", "f64"}) {
-    if (!settings.what.ends_with(fmt::format("_{}", type))) continue;
+  for (const ElementType type : kElementTypes) {
+    if (!settings.what.ends_with(fmt::format("_{}", Name(type)))) continue;
     settings.what.resize(settings.what.size() - 4);
-    settings.type = type;
+    settings.type = Name(type);
     return;
   }
 }
@@ -208,8 +217,9 @@ void SplitType(Settings& settings) {
 ExitCode Run(Options options) {
   Settings& settings = options.settings;
   SplitType(settings);
-  if (settings.type != "f32" && settings.type != "f64") {
-    const std::vector<std::string_view> valid = {"f32", "f64"};
+  if (!FindType(settings.type).has_value()) {
+    std::vector<std::string_view> valid;
+    for (const ElementType type : kElementTypes) valid.push_back(Name(type));
     return Fail(Invalid(UnknownName("--type", settings.type, valid)));
   }
   const Result<std::unique_ptr<Compute>> compute = Compute::Make(options.isa, options.threads);
@@ -226,7 +236,12 @@ ExitCode Run(Options options) {
   const KernelListing* kernel = Find(listing, fmt::format("{}_{}", settings.what, settings.type));
   if (kernel != nullptr) return ExplainFunction(options, *kernel);
   if (settings.what.find_first_of("./") == std::string::npos) {
-    return Fail(Invalid(UnknownName("kernel (a file has a . or / in its name)", settings.what, Names(listing))));
+    const std::vector<std::string_view> names = Names(listing);
+    if (std::ranges::find(names, settings.what) != names.end()) {
+      return Fail(Invalid(
+          fmt::format("there is no {} of type {}; of integers there is gemm alone", settings.what, settings.type)));
+    }
+    return Fail(Invalid(UnknownName("kernel (a file has a . or / in its name)", settings.what, names)));
   }
   const Result<AnyModel> model = LoadAnyModel(settings.what);
   if (!model.ok()) return Fail(model.status());

@@ -14,15 +14,15 @@
 namespace lanewise::cli {
 namespace {
 
-std::string ChosenTile(const KernelListing& kernel) {
-  return kernel.has_choice ? kernel.tiers[static_cast<std::size_t>(kernel.chosen)].tile : "";
-}
+std::string ChosenTile(const KernelListing& kernel) { return kernel.has_choice ? kernel.Of(kernel.chosen).tile : ""; }
+
+const char* ChosenClass(const KernelListing& kernel) { return Name(kernel.Of(kernel.chosen).numeric_class); }
 
 Json ToJson(const KernelListing& kernel) {
   Json tiers = Json::array();
   for (const TierStanding& standing : kernel.tiers) {
     tiers.push_back(Json{{"tier", Name(standing.tier)},
-                         {"class", Name(ClassOf(standing.tier))},
+                         {"class", Name(standing.numeric_class)},
                          {"compiled", standing.compiled},
                          {"supported", standing.supported},
                          {"allowed", standing.allowed},
@@ -33,7 +33,7 @@ Json ToJson(const KernelListing& kernel) {
   return Json{{"kernel", kernel.kernel},
               {"type", kernel.type},
               {"kind", kernel.kind},
-              {"class", kernel.has_choice ? Json(Name(ClassOf(kernel.chosen))) : Json()},
+              {"class", kernel.has_choice ? Json(ChosenClass(kernel)) : Json()},
               {"tile", tile.empty() ? Json() : Json(tile)},
               {"chosen", kernel.has_choice ? Json(Name(kernel.chosen)) : Json()},
               {"tiers", std::move(tiers)}};
@@ -45,7 +45,7 @@ std::string ChoiceTable(const std::vector<KernelListing>& kernels) {
   for (const KernelListing& kernel : kernels) {
     const std::string tile = ChosenTile(kernel);
     std::vector<std::string> row = {kernel.type, kernel.has_choice ? Name(kernel.chosen) : "none",
-                                    kernel.has_choice ? Name(ClassOf(kernel.chosen)) : "-", tile.empty() ? "-" : tile,
+                                    kernel.has_choice ? ChosenClass(kernel) : "-", tile.empty() ? "-" : tile,
                                     kernel.kernel};
     const auto same = std::find_if(rows.begin() + 1, rows.end(), [&row](const auto& other) {
       return std::equal(row.begin(), row.end() - 1, other.begin());

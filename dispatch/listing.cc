@@ -58,6 +58,7 @@ Listing ListKernels(std::string_view request, const CpuFacts& cpu, const Tables&
       standing.compiled = table != nullptr;
       standing.supported = Missing(standing.tier, cpu).empty();
       standing.allowed = parsed.ok() && parsed->Allows(standing.tier, i);
+      standing.numeric_class = row.is_exact ? NumericClass::kExact : ClassOf(standing.tier);
       standing.reason = Reason(standing, request, parsed.ok(), chosen, cpu);
       if (standing.compiled) standing.tile = row.tile(*table);
       kernel.tiers.push_back(std::move(standing));

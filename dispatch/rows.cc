@@ -10,7 +10,8 @@ namespace lanewise {
 namespace {
 
 template <typename T>
-constexpr std::string_view kTypeName = std::is_same_v<T, double> ? "f64" : "f32";
+constexpr std::string_view kTypeName = std::is_integral_v<T> ? (sizeof(T) == 8 ? "i64" : "i32")
+                                                             : (sizeof(T) == 8 ? "f64" : "f32");
 
 template <typename Kernel>
 std::string TileOf(const Kernel& /*kernel*/) {
@@ -25,7 +26,8 @@ std::string TileOf(const kernels::GemmKernel<T>& kernel) {
 template <typename Kernel>
 constexpr Row MakeRow(std::string_view name, void (*copy)(const kernels::KernelTable&, kernels::KernelTable&),
                       std::string (*tile)(const kernels::KernelTable&)) {
-  return {name, kTypeName<typename Kernel::Scalar>, Kernel::kKind, copy, tile};
+  using T = typename Kernel::Scalar;
+  return {name, kTypeName<T>, Kernel::kKind, std::is_integral_v<T>, copy, tile};
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ struct Row {
   std::string_view name;  // "gemm_f32"
   std::string_view type;  // "f32"
   std::string_view kind;  // "gemm"
+  bool is_exact;          // of integers
   // Makes this row of `to` that of `from`.
   void (*copy)(const kernels::KernelTable& from, kernels::KernelTable& to);
   // "14x32" for a GEMM kernel (rows by columns of the tile for wide results), "" for others.

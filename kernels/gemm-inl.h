@@ -20,6 +20,7 @@
 #include "kernel_table.h"
 #include "pack-inl.h"
 #include "partial-inl.h"
+#include "wrapping.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lanewise::HWY_NAMESPACE {
@@ -79,13 +80,23 @@ struct TileShape {
   static constexpr int kRows16 = kAccumulators16 > kVecs16<T> ? kAccumulators16 / kVecs16<T> : 1;
 };
 
+// x * y + z: of floating-point numbers with the roundings of the tier's class, of integers modulo 2^32 or 2^64.
+template <class D>
+HWY_INLINE hn::Vec<D> MultiplyAdd(D /*d*/, hn::Vec<D> x, hn::Vec<D> y, hn::Vec<D> z) {
+  if constexpr (hwy::IsFloat<hn::TFromD<D>>()) {
+    return hn::MulAdd(x, y, z);
+  } else {
+    return hn::Add(hn::Mul(x, y), z);
+  }
+}
+
 // ---- Tiles whose lanes run over columns (N > 1) ----------------------------------------------------------------
 // Indices are template parameters, so that the accumulator array dissolves into registers before GCC's optimisers see
 // a loop; written as loops, GCC 12 keeps tiles of 24 and more accumulators in memory.
 
-template <class V, std::size_t... kVec>
-HWY_INLINE void FmaRow(V a, const V* b, V* acc, std::index_sequence<kVec...>) {
-  ((acc[kVec] = hn::MulAdd(a, b[kVec], acc[kVec])), ...);
+template <class D, std::size_t... kVec>
+HWY_INLINE void FmaRow(D d, hn::Vec<D> a, const hn::Vec<D>* b, hn::Vec<D>* acc, std::index_sequence<kVec...>) {
+  ((acc[kVec] = MultiplyAdd(d, a, b[kVec], acc[kVec])), ...);
 }
 
 // The vectors of one row of B, kVecs of each panel.
@@ -102,7 +113,8 @@ HWY_INLINE void Step(D d, const T* a, std::ptrdiff_t a_row_stride, const T* b_ro
   constexpr std::make_index_sequence<kVecs * kPanels> kAllVecs;
   hn::Vec<D> b[kVecs * kPanels];
   LoadRowOfB<kVecs>(d, b_row, b_panel_stride, b, kAllVecs);
-  (FmaRow(hn::Set(d, a[static_cast<std::ptrdiff_t>(kRow) * a_row_stride]), b, acc + kRow * kVecs * kPanels, kAllVecs),
+  (FmaRow(d, hn::Set(d, a[static_cast<std::ptrdiff_t>(kRow) * a_row_stride]), b, acc + kRow * kVecs * kPanels,
+          kAllVecs),
    ...);
 }
 
@@ -191,8 +203,8 @@ HWY_INLINE void Start(D d, const TileArgs<T>& t, hn::Vec<D>* acc, std::index_seq
     ((acc[kI] = bias[kI % kVecs]), ...);
   } else {
     const hn::Vec<D> beta = hn::Set(d, t.beta);
-    ((acc[kI] = hn::MulAdd(
-          beta, LoadColumns<kFull>(d, t.c + static_cast<std::ptrdiff_t>(kI / kVecs) * t.c_row_stride, kI % kVecs, n),
+    ((acc[kI] = MultiplyAdd(
+          d, beta, LoadColumns<kFull>(d, t.c + static_cast<std::ptrdiff_t>(kI / kVecs) * t.c_row_stride, kI % kVecs, n),
           bias[kI % kVecs])),
      ...);
   }
@@ -380,9 +392,9 @@ void LongTile(const TileArgs<T>& t) {
 template <int kVecs, class D, typename T, std::size_t... kI>
 HWY_INLINE void Step16(D d, const T* a, std::ptrdiff_t a_row_stride, const T* b, hn::Vec<D>* acc,
                        std::index_sequence<kI...>) {
-  ((acc[kI] =
-        hn::MulAdd(hn::LoadU(d, a + static_cast<std::ptrdiff_t>(kI / kVecs) * a_row_stride + kI % kVecs * HWY_LANES(T)),
-                   hn::LoadU(d, b + kI % kVecs * HWY_LANES(T)), acc[kI])),
+  ((acc[kI] = MultiplyAdd(
+        d, hn::LoadU(d, a + static_cast<std::ptrdiff_t>(kI / kVecs) * a_row_stride + kI % kVecs * HWY_LANES(T)),
+        hn::LoadU(d, b + kI % kVecs * HWY_LANES(T)), acc[kI])),
    ...);
 }
 
@@ -391,7 +403,7 @@ template <class D, typename T>
 HWY_INLINE hn::Vec<D> LastStep16(D d, const T* a, const T* b, std::size_t begin, std::size_t k, hn::Vec<D> p) {
   if (begin >= k) return p;
   const std::size_t n = HWY_MIN(k - begin, HWY_LANES(T));
-  const hn::Vec<D> stepped = hn::MulAdd(LoadFirst(d, a + begin, n), LoadFirst(d, b + begin, n), p);
+  const hn::Vec<D> stepped = MultiplyAdd(d, LoadFirst(d, a + begin, n), LoadFirst(d, b + begin, n), p);
   return hn::IfThenElse(hn::FirstN(d, n), stepped, p);
 }
 template <int kVecs, class D, typename T, std::size_t... kI>
@@ -409,7 +421,7 @@ HWY_INLINE hn::Vec<D> StartChain0(D d, const TileArgs<T>& t, std::size_t row) {
   lanes[0] = t.bias == nullptr ? T{0} : t.bias[0];
   if (t.beta != T{0}) {
     const T c = t.c[static_cast<std::ptrdiff_t>(row) * t.c_row_stride];
-    lanes[0] = hn::GetLane(hn::MulAdd(hn::Set(d, t.beta), hn::Set(d, c), hn::Set(d, lanes[0])));
+    lanes[0] = hn::GetLane(MultiplyAdd(d, hn::Set(d, t.beta), hn::Set(d, c), hn::Set(d, lanes[0])));
   }
   return hn::Load(d, lanes);
 }
@@ -426,11 +438,11 @@ HWY_INLINE void FinishRow16(D d, const TileArgs<T>& t, bool first, const hn::Vec
   (hn::Store(p[kVec], d, chain + kVec * HWY_LANES(T)), ...);
   if (t.k != 0) {  // K = 0 is the start itself, as in Finish
     for (int width = 8; width > 0; width /= 2) {
-      for (int j = 0; j < width; ++j) chain[j] = chain[2 * j] + chain[2 * j + 1];
+      for (int j = 0; j < width; ++j) chain[j] = kernels::Plus(chain[2 * j], chain[2 * j + 1]);
     }
   }
   T* c = t.c + static_cast<std::ptrdiff_t>(row) * t.c_row_stride;
-  *c = first ? chain[0] : *c + chain[0];
+  *c = first ? chain[0] : kernels::Plus(*c, chain[0]);
 }
 template <int kVecs, class D, typename T, std::size_t... kRow>
 HWY_INLINE void FinishRows16(D d, const TileArgs<T>& t, bool first, const hn::Vec<D>* acc,
@@ -530,16 +542,17 @@ constexpr GemmTiles<T> MakeOneColumnTiles(std::index_sequence<kRow...>) {
           .long_k = {}};
 }
 
-template <typename T>
-constexpr GemmKernel<T> MakeGemmKernel() {
-  constexpr Tier kTier =
+constexpr Tier kThisTier =
 #define LANEWISE_TIER(id, name, numeric_class, highway_target, highway_namespace, cpu_features) \
   HWY_TARGET == (highway_target) ? Tier::id:
 #include "lanewise/tiers.inc"
 #undef LANEWISE_TIER
-      Tier::kPortable;
+    Tier::kPortable;
+
+template <typename T>
+constexpr GemmKernel<T> MakeGemmKernel() {
   constexpr std::make_index_sequence<kMaxFewRows> kFew;
-  return {kTier, MakeColumnTiles<T, TileShape::kVecs1, 1>(std::make_index_sequence<TileShape::kRows1>(), kFew),
+  return {kThisTier, MakeColumnTiles<T, TileShape::kVecs1, 1>(std::make_index_sequence<TileShape::kRows1>(), kFew),
           MakeColumnTiles<T, 1, 4>(std::make_index_sequence<TileShape::kRows4>(), kFew),
           MakeOneColumnTiles<T>(std::make_index_sequence<TileShape::kRows16<T>>())};
 }

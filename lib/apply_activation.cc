@@ -3,33 +3,51 @@
 #include "apply_activation.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <type_traits>
 
 #include "typed_rows.h"
 
 namespace lanewise::internal {
 
+namespace {
+
+// Integers have no other activation, and no kernel for it: beside their products it does not count.
+template <typename T>
+void IntegerRelu(const T* x, T* y, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) y[i] = std::max(x[i], T{0});
+}
+
+// Null: identity.
+template <typename T>
+auto KernelOf(const kernels::KernelTable& table, Activation activation) -> void (*)(const T*, T*, std::size_t) {
+  if constexpr (std::is_integral_v<T>) {
+    return activation == Activation::kRelu ? IntegerRelu<T> : nullptr;
+  } else {
+    switch (activation) {
+      case Activation::kIdentity:
+        break;
+      case Activation::kRelu:
+        return LANEWISE_ROW_OF(T, table, relu).run;
+      case Activation::kSigmoid:
+        return LANEWISE_ROW_OF(T, table, sigmoid).run;
+      case Activation::kTanh:
+        return LANEWISE_ROW_OF(T, table, tanh).run;
+      case Activation::kSoftmax:
+        return LANEWISE_ROW_OF(T, table, softmax).run;
+      case Activation::kLogSoftmax:
+        return LANEWISE_ROW_OF(T, table, log_softmax).run;
+    }
+    return nullptr;
+  }
+}
+
+}  // namespace
+
 template <typename T>
 void ActivateRows(const kernels::KernelTable& table, Activation activation, MatrixView<T> x) {
-  void (*run)(const T*, T*, std::size_t) = nullptr;
-  switch (activation) {
-    case Activation::kIdentity:
-      return;
-    case Activation::kRelu:
-      run = LANEWISE_ROW_OF(T, table, relu).run;
-      break;
-    case Activation::kSigmoid:
-      run = LANEWISE_ROW_OF(T, table, sigmoid).run;
-      break;
-    case Activation::kTanh:
-      run = LANEWISE_ROW_OF(T, table, tanh).run;
-      break;
-    case Activation::kSoftmax:
-      run = LANEWISE_ROW_OF(T, table, softmax).run;
-      break;
-    case Activation::kLogSoftmax:
-      run = LANEWISE_ROW_OF(T, table, log_softmax).run;
-      break;
-  }
+  void (*const run)(const T*, T*, std::size_t) = KernelOf<T>(table, activation);
+  if (run == nullptr) return;
   if (IsElementwise(activation) && x.row_stride == x.cols) {
     run(x.data, x.data, static_cast<std::size_t>(x.rows * x.cols));  // dense: one long row
     return;
@@ -79,5 +97,7 @@ void ActivationGradientRows(const kernels::KernelTable& table, Activation activa
 LANEWISE_INSTANTIATE(float)
 LANEWISE_INSTANTIATE(double)
 #undef LANEWISE_INSTANTIATE
+template void ActivateRows(const kernels::KernelTable&, Activation, MatrixView<std::int32_t>);
+template void ActivateRows(const kernels::KernelTable&, Activation, MatrixView<std::int64_t>);
 
 }  // namespace lanewise::internal

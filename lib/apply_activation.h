@@ -15,7 +15,7 @@ constexpr bool IsElementwise(Activation activation) {
   return activation != Activation::kSoftmax && activation != Activation::kLogSoftmax;
 }
 
-// x = act(x), in place.
+// x = act(x), in place. Of integers, the identity and ReLU alone.
 template <typename T>
 void ActivateRows(const kernels::KernelTable& table, Activation activation, MatrixView<T> x);
 

@@ -26,9 +26,21 @@ bool IsValid(const RightSide<T>& b, ByteRange* range) {
   return true;
 }
 
+// Integers have the identity and ReLU.
+template <typename T>
+bool Has(Activation activation) {
+  return std::is_floating_point_v<T> || activation == Activation::kIdentity || activation == Activation::kRelu;
+}
+
 // What is wrong with operands that IsSound refused.
 template <typename T>
-[[gnu::cold]] Status WhatIsWrong(const MatrixView<const T>& a, const RightSide<T>& b, const MatrixView<T>& c) {
+[[gnu::cold]] Status WhatIsWrong(const MatrixView<const T>& a, const RightSide<T>& b, const MatrixView<T>& c,
+                                 Activation activation) {
+  if (!Has<T>(activation)) {
+    return Status(StatusCode::kInvalidArgument,
+                  fmt::format("activation {} of a product of type {}: integers have identity and relu",
+                              Name(activation), Name(kElementType<T>)));
+  }
   if (a.cols != b.rows || c.rows != a.rows || c.cols != b.cols) {
     return Status(StatusCode::kInvalidArgument,
                   fmt::format("shapes do not match: A is {} x {}, B is {} x {}, C is {} x {}; need M x K, K x N, M x N",
@@ -55,13 +67,13 @@ bool IsSound(const MatrixView<const T>& a, const RightSide<T>& b, const MatrixVi
   ByteRange c_range;
   return a.cols == b.rows && c.rows == a.rows && c.cols == b.cols && internal::IsValidOutput(c, &c_range) &&
          internal::IsValid(a, &a_range) && IsValid(b, &b_range) && !c_range.Overlaps(a_range) &&
-         !c_range.Overlaps(b_range) &&
+         !c_range.Overlaps(b_range) && Has<T>(options.activation) &&
          (options.bias == nullptr || !c_range.Overlaps(internal::RangeOf(options.bias, c.cols)));
 }
 
 template <typename T>
 GemmShape ShapeOf(const MatrixView<const T>& a, const RightSide<T>& b, const GemmOptions<T>& options) {
-  return {.type = std::is_same_v<T, float> ? ElementType::kF32 : ElementType::kF64,
+  return {.type = kElementType<T>,
           .m = a.rows,
           .n = b.cols,
           .k = options.alpha == T{0} ? 0 : a.cols,  // the products contribute nothing and are not formed
@@ -108,7 +120,7 @@ Status Run(Context& context, const GemmPlan& plan, const MatrixView<const T>& a,
 template <typename T>
 Status PlanAndRun(Context& context, const MatrixView<const T>& a, const RightSide<T>& b, const MatrixView<T>& c,
                   const GemmOptions<T>& options) {
-  if (!IsSound(a, b, c, options)) return WhatIsWrong(a, b, c);
+  if (!IsSound(a, b, c, options)) return WhatIsWrong(a, b, c, options.activation);
   if (c.rows == 0 || c.cols == 0) return Status();
   const GemmPlan plan =
       PlanGemm(ShapeOf(a, b, options), context.kernels(), context.machine(), context.executor().Threads());
@@ -118,10 +130,10 @@ Status PlanAndRun(Context& context, const MatrixView<const T>& a, const RightSid
 template <typename T>
 Status CheckAndRun(Context& context, const GemmPlan& plan, const MatrixView<const T>& a, const RightSide<T>& b,
                    const MatrixView<T>& c, const GemmOptions<T>& options) {
-  if (!IsSound(a, b, c, options)) return WhatIsWrong(a, b, c);
+  if (!IsSound(a, b, c, options)) return WhatIsWrong(a, b, c, options.activation);
   if (c.rows == 0 || c.cols == 0) return Status();
   const GemmShape shape = ShapeOf(a, b, options);
-  const Tier tier = LANEWISE_ROW_OF(T, context.kernels().table(), gemm).tier;
+  const Tier tier = internal::GemmRow<T>(context.kernels().table()).tier;
   if (plan.tier != tier || !Fits(plan, shape)) return WrongPlan(shape, tier);
   return Run(context, plan, a, b, c, options);
 }
@@ -161,6 +173,8 @@ Status Gemm(Context& context, const GemmPlan& plan, MatrixView<const T> a, const
                        const GemmOptions<T>&);
 LANEWISE_INSTANTIATE(float)
 LANEWISE_INSTANTIATE(double)
+LANEWISE_INSTANTIATE(std::int32_t)
+LANEWISE_INSTANTIATE(std::int64_t)
 #undef LANEWISE_INSTANTIATE
 
 }  // namespace lanewise

@@ -6,6 +6,7 @@
 
 #include "fmt/format.h"
 #include "lanewise/gemm.h"
+#include "gemm_run.h"
 #include "pack.h"
 #include "typed_rows.h"
 
@@ -24,8 +25,6 @@ constexpr std::ptrdiff_t kInPlaceK = 64;
 // Longest part of K that a tile takes at once.
 constexpr std::ptrdiff_t kMaxKc = 4 * kQ;
 
-std::size_t SizeOf(ElementType type) { return type == ElementType::kF32 ? sizeof(float) : sizeof(double); }
-
 // ceil(a / b) for a >= 0, b > 0. Divisions of 64 bits take up to 90 cycles on CPUs before Ice Lake, those of 32 bits
 // 26: for a small product that counts.
 std::ptrdiff_t CeilDiv(std::ptrdiff_t a, std::ptrdiff_t b) {
@@ -41,7 +40,7 @@ PackA ChoosePackA(const GemmShape& shape, const GemmPlan& plan, bool unit_k_stri
   // can hold beside the panel evict each other at each k. Copying A pays once each row is used for several panels.
   const std::ptrdiff_t row_stride = shape.a_row_stride == kDenseStride ? shape.k : shape.a_row_stride;
   const bool aliased =
-      shape.a_k_stride == 1 && row_stride * static_cast<std::ptrdiff_t>(SizeOf(shape.type)) % 2048 == 0;
+      shape.a_k_stride == 1 && row_stride * static_cast<std::ptrdiff_t>(internal::SizeOf(shape.type)) % 2048 == 0;
   if (aliased && shape.m >= 8 && shape.n >= 4 * plan.nr) return PackA::kForCacheSets;
   return PackA::kNo;
 }
@@ -53,7 +52,7 @@ PackB ChoosePackB(const GemmShape& shape, const GemmPlan& plan) {
     return contiguous ? PackB::kInPlace : PackB::kEachCall;
   }
   const bool pays = plan.row_blocks > kInPlaceRowBlocks && shape.k > kInPlaceK &&
-                    CeilDiv(static_cast<std::ptrdiff_t>(plan.l2 / 4 / SizeOf(shape.type)), shape.k) < shape.n;
+                    CeilDiv(static_cast<std::ptrdiff_t>(plan.l2 / 4 / internal::SizeOf(shape.type)), shape.k) < shape.n;
   return shape.b_column_stride == 1 && !pays ? PackB::kInPlace : PackB::kEachCall;
 }
 
@@ -70,7 +69,7 @@ GemmSplit ChooseSplit(const GemmPlan& plan, int threads) {
 
 template <typename T>
 GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& machine, int threads) {
-  const kernels::GemmKernel<T>& kernel = LANEWISE_ROW_OF(T, kernels.table(), gemm);
+  const kernels::GemmKernel<T>& kernel = internal::GemmRow<T>(kernels.table());
   const kernels::GemmTiles<T>& tiles = kernel.ForChains(kernels::Chains(shape.n));
   GemmPlan plan;
   plan.type = shape.type;
@@ -164,8 +163,17 @@ std::string Because(const GemmPlan& plan) {
 }  // namespace
 
 GemmPlan PlanGemm(const GemmShape& shape, const Kernels& kernels, const Machine& machine, int threads) {
-  return shape.type == ElementType::kF32 ? PlanFor<float>(shape, kernels, machine, threads)
-                                         : PlanFor<double>(shape, kernels, machine, threads);
+  switch (shape.type) {
+    case ElementType::kF32:
+      return PlanFor<float>(shape, kernels, machine, threads);
+    case ElementType::kF64:
+      return PlanFor<double>(shape, kernels, machine, threads);
+    case ElementType::kI32:
+      return PlanFor<std::int32_t>(shape, kernels, machine, threads);
+    case ElementType::kI64:
+      return PlanFor<std::int64_t>(shape, kernels, machine, threads);
+  }
+  return {};
 }
 
 std::string Explain(const GemmPlan& plan) {
@@ -173,13 +181,13 @@ std::string Explain(const GemmPlan& plan) {
   const auto line = [&text](std::string_view label, const std::string& value) {
     text += fmt::format("{:<9}{}\n", label, value);
   };
-  line("product",
-       fmt::format("gemm_{}  M={} N={} K={}", plan.type == ElementType::kF32 ? "f32" : "f64", plan.m, plan.n, plan.k));
-  line("kernel", fmt::format("{}, tile {}x{}, {} chain{} per output ({})", Name(plan.tier), plan.mr, plan.nr,
-                             plan.chains, plan.chains == 1 ? "" : "s",
-                             plan.chains == 1   ? "N > 16"
-                             : plan.chains == 4 ? "N = 2..16"
-                                                : "N = 1"));
+  line("product", fmt::format("gemm_{}  M={} N={} K={}", Name(plan.type), plan.m, plan.n, plan.k));
+  const std::string_view width = plan.chains == 1 ? "N > 16" : plan.chains == 4 ? "N = 2..16" : "N = 1";
+  const bool exact = ClassOf(plan) == NumericClass::kExact;
+  line("kernel",
+       fmt::format("{}, tile {}x{}, {}", Name(plan.tier), plan.mr, plan.nr,
+                   exact ? fmt::format("sums in any order ({})", width)
+                         : fmt::format("{} chain{} per output ({})", plan.chains, plan.chains == 1 ? "" : "s", width)));
   if (plan.direct) {
     line("blocks",
          fmt::format("none: tile after tile, the longest of {} rows, from where A and B lie", plan.block_rows));
@@ -194,8 +202,8 @@ std::string Explain(const GemmPlan& plan) {
   line("B", fmt::format("{} (panels of {}{})", Because(plan.pack_b), plan.nr,
                         plan.prefetch_b ? "; they lie beyond L2, so the next ones are prefetched" : ""));
   line("threads", Because(plan));
-  line("bits", fmt::format("class {}: the same on every tier of the class, for any threads and blocks",
-                           Name(ClassOf(plan.tier))));
+  line("bits", fmt::format("class {}: the same on every tier{}, for any threads and blocks", Name(ClassOf(plan)),
+                           exact ? "" : " of the class"));
   return text;
 }
 

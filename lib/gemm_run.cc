@@ -278,7 +278,7 @@ constexpr std::ptrdiff_t kActivationElements = 1024;
 template <typename T>
 void RunDirect(const kernels::KernelTable& table, const GemmPlan& plan, const MatrixView<const T>& a,
                const RightSide<T>& b, const MatrixView<T>& c, const GemmOptions<T>& options) {
-  const kernels::GemmTiles<T>& tiles = LANEWISE_ROW_OF(T, table, gemm).ForChains(plan.chains);
+  const kernels::GemmTiles<T>& tiles = internal::GemmRow<T>(table).ForChains(plan.chains);
   const std::ptrdiff_t nr = plan.nr;
   // As in ComputeFewRows.
   const std::ptrdiff_t wide = plan.few_rows ? tiles.wide_panels[plan.m - 1] : 1;
@@ -320,9 +320,10 @@ void RunDirect(const kernels::KernelTable& table, const GemmPlan& plan, const Ma
   }
 }
 
-template <typename T>
 std::size_t ScratchBytes(const GemmPlan& plan) {
-  return (plan.a_scratch + plan.b_scratch + static_cast<std::size_t>(plan.tasks) * plan.task_scratch) * sizeof(T);
+  const std::size_t elements =
+      plan.a_scratch + plan.b_scratch + static_cast<std::size_t>(plan.tasks) * plan.task_scratch;
+  return elements * internal::SizeOf(plan.type);
 }
 
 Status NoScratch(std::size_t bytes) {
@@ -332,7 +333,7 @@ Status NoScratch(std::size_t bytes) {
 template <typename T>
 Status RunBlocks(Context& context, const GemmPlan& plan, const MatrixView<const T>& a, const RightSide<T>& b,
                  const MatrixView<T>& c, const GemmOptions<T>& options) {
-  const std::size_t bytes = ScratchBytes<T>(plan);
+  const std::size_t bytes = ScratchBytes(plan);
   T* scratch = static_cast<T*>(context.ScratchMemory(Scratch::kPacking, bytes));
   if (scratch == nullptr && bytes != 0) return NoScratch(bytes);
   const kernels::KernelTable& table = context.kernels().table();
@@ -340,7 +341,7 @@ Status RunBlocks(Context& context, const GemmPlan& plan, const MatrixView<const 
   const bool whole_rows = plan.split != GemmSplit::kColumns && (plan.few_rows || plan.block_panels == plan.panels);
   Job<T> job{.plan = plan,
              .table = table,
-             .tiles = LANEWISE_ROW_OF(T, table, gemm).ForChains(plan.chains),
+             .tiles = internal::GemmRow<T>(table).ForChains(plan.chains),
              .a = a.Columns(0, plan.k),  // none of them if alpha = 0
              .b = b.view(),
              .panels = b.packed != nullptr ? b.data : nullptr,
@@ -357,7 +358,7 @@ Status RunBlocks(Context& context, const GemmPlan& plan, const MatrixView<const 
 }  // namespace
 
 Status Reserve(Context& context, const GemmPlan& plan) {
-  const std::size_t bytes = plan.type == ElementType::kF32 ? ScratchBytes<float>(plan) : ScratchBytes<double>(plan);
+  const std::size_t bytes = ScratchBytes(plan);
   return context.ScratchMemory(Scratch::kPacking, bytes) == nullptr && bytes != 0 ? NoScratch(bytes) : Status();
 }
 
@@ -376,6 +377,8 @@ Status RunGemm(Context& context, const GemmPlan& plan, const MatrixView<const T>
                           const MatrixView<T>&, const GemmOptions<T>&);
 LANEWISE_INSTANTIATE(float)
 LANEWISE_INSTANTIATE(double)
+LANEWISE_INSTANTIATE(std::int32_t)
+LANEWISE_INSTANTIATE(std::int64_t)
 #undef LANEWISE_INSTANTIATE
 
 }  // namespace internal

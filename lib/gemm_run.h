@@ -12,6 +12,10 @@
 
 namespace lanewise::internal {
 
+constexpr std::size_t SizeOf(ElementType type) {
+  return type == ElementType::kF32 || type == ElementType::kI32 ? 4 : 8;
+}
+
 // B in either form: a view, or panels packed beforehand.
 template <typename T>
 struct RightSide {

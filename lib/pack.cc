@@ -3,7 +3,10 @@
 #include "pack.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
+
+#include "wrapping.h"
 
 namespace lanewise::internal {
 
@@ -69,7 +72,7 @@ void PackA(MatrixView<const T> a, T alpha, std::ptrdiff_t row_stride, T* packed)
       std::memcpy(packed + i * row_stride, a.data + i * a.row_stride, static_cast<std::size_t>(a.cols) * sizeof(T));
       continue;
     }
-    for (std::ptrdiff_t k = 0; k < a.cols; ++k) packed[i * row_stride + k] = alpha * a(i, k);
+    for (std::ptrdiff_t k = 0; k < a.cols; ++k) packed[i * row_stride + k] = kernels::Times(alpha, a(i, k));
   }
 }
 
@@ -79,6 +82,8 @@ void PackA(MatrixView<const T> a, T alpha, std::ptrdiff_t row_stride, T* packed)
   template void PackA(MatrixView<const T>, T, std::ptrdiff_t, T*);
 LANEWISE_INSTANTIATE(float)
 LANEWISE_INSTANTIATE(double)
+LANEWISE_INSTANTIATE(std::int32_t)
+LANEWISE_INSTANTIATE(std::int64_t)
 #undef LANEWISE_INSTANTIATE
 
 }  // namespace lanewise::internal

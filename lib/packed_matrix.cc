@@ -31,7 +31,7 @@ Result<PackedMatrix<T>> PackedMatrix<T>::Pack(const Kernels& kernels, MatrixView
   };
   PackedMatrix packed;
   if (packed.elements_ == nullptr) return no_memory();
-  const kernels::GemmKernel<T>& kernel = LANEWISE_ROW_OF(T, kernels.table(), gemm);
+  const kernels::GemmKernel<T>& kernel = internal::GemmRow<T>(kernels.table());
   const kernels::GemmTiles<T>& tiles = kernel.ForChains(kernels::Chains(b.cols));
   packed.rows_ = b.rows;
   packed.cols_ = b.cols;
@@ -70,7 +70,7 @@ Status PackedMatrix<T>::Update(MatrixView<const T> b) {
         StatusCode::kInvalidArgument,
         fmt::format("B: is {} x {}, but the packed matrix it replaces is {} x {}", b.rows, b.cols, rows_, cols_));
   }
-  const kernels::GemmKernel<T>& kernel = LANEWISE_ROW_OF(T, *kernels::CompiledTable(tier_), gemm);
+  const kernels::GemmKernel<T>& kernel = internal::GemmRow<T>(*kernels::CompiledTable(tier_));
   internal::PackB(kernel.ForChains(kernels::Chains(cols_)), b, panel_stride_, elements_->data());
   return Status();
 }
@@ -92,5 +92,7 @@ const T* PackedMatrix<T>::data() const {
 
 template class PackedMatrix<float>;
 template class PackedMatrix<double>;
+template class PackedMatrix<std::int32_t>;
+template class PackedMatrix<std::int64_t>;
 
 }  // namespace lanewise

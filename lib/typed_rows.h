@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Picks the row of a kernel by element type: Row<T>(table, name) is table.name_f32 or table.name_f64.
+// Picks the row of a kernel by element type: LANEWISE_ROW_OF(T, table, name) is table.name_f32 or table.name_f64,
+// GemmRow<T>(table) that of GEMM, which integers have too.
 
 #pragma once
 
+#include <cstdint>
 #include <type_traits>
 
 #include "kernel_table.h"
@@ -17,6 +19,17 @@ const auto& PickRow(const RowF32* f32, const RowF64* f64) {
     return *f32;
   } else {
     return *f64;
+  }
+}
+
+template <typename T>
+const kernels::GemmKernel<T>& GemmRow(const kernels::KernelTable& table) {
+  if constexpr (std::is_same_v<T, std::int32_t>) {
+    return *table.gemm_i32;
+  } else if constexpr (std::is_same_v<T, std::int64_t>) {
+    return *table.gemm_i64;
+  } else {
+    return PickRow<T>(table.gemm_f32, table.gemm_f64);
   }
 }
 

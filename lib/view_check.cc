@@ -56,9 +56,13 @@ Result<ByteRange> CheckOutput(std::string_view name, MatrixView<T> view) {
                             name, view.row_stride, view.cols));
 }
 
-template Result<ByteRange> CheckInput(std::string_view, MatrixView<const float>);
-template Result<ByteRange> CheckInput(std::string_view, MatrixView<const double>);
-template Result<ByteRange> CheckOutput(std::string_view, MatrixView<float>);
-template Result<ByteRange> CheckOutput(std::string_view, MatrixView<double>);
+#define LANEWISE_INSTANTIATE(T)                                                 \
+  template Result<ByteRange> CheckInput(std::string_view, MatrixView<const T>); \
+  template Result<ByteRange> CheckOutput(std::string_view, MatrixView<T>);
+LANEWISE_INSTANTIATE(float)
+LANEWISE_INSTANTIATE(double)
+LANEWISE_INSTANTIATE(std::int32_t)
+LANEWISE_INSTANTIATE(std::int64_t)
+#undef LANEWISE_INSTANTIATE
 
 }  // namespace lanewise::internal

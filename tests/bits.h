@@ -19,7 +19,10 @@ using BitsOf = std::conditional_t<sizeof(T) == sizeof(std::uint32_t), std::uint3
 // The bits of x, every NaN mapped to one value: sign and payload of a NaN are not promised.
 template <typename T>
 BitsOf<T> CanonicalBits(T x) {
-  return std::isnan(x) ? static_cast<BitsOf<T>>(-1) : std::bit_cast<BitsOf<T>>(x);
+  if constexpr (std::is_floating_point_v<T>) {
+    if (std::isnan(x)) return static_cast<BitsOf<T>>(-1);
+  }
+  return std::bit_cast<BitsOf<T>>(x);
 }
 
 template <typename T>

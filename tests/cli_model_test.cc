@@ -234,6 +234,8 @@ TEST_CASE("what is wrong is said, with the right exit code, and leaves the old f
       {"explain gemmm", 2, "did you mean 'gemm'"},
       {"explain sigmoid 3x4x5", 2, "only gemm takes a shape"},
       {"explain sigmoid --type f16", 2, "unknown --type 'f16'"},
+      {"explain sigmoid --type i64", 2, "there is no sigmoid of type i64; of integers there is gemm alone"},
+      {"explain relu_i32", 2, "there is no relu of type i32"},
       {"explain no/such.safetensors", 4, "cannot open 'no/such.safetensors'"},
       {"explain gemm 3x4x99999999999999999999", 2, "give MxNxK"},
   };
@@ -285,15 +287,16 @@ TEST_CASE("an interrupt ends training with 130 and leaves the old file") {
 
 TEST_CASE("explain prints the plan and each tier's standing") {
   ForEachTier([](Tier tier, const kernels::KernelTable& /*table*/) {
-    for (const char* type : {"f32", "f64"}) {
+    for (const std::string type : {"f32", "f64", "i32", "i64"}) {
       const std::string arguments =
-          std::string("explain gemm 64x128x784 --packed --type ") + type + " --isa " + std::string(Name(tier));
+          "explain gemm 64x128x784 --packed --type " + type + " --isa " + std::string(Name(tier));
       const ProgramRun text = Lanewise(arguments);
       CHECK(text.exit_code == 0);
       CHECK(Contains(text.out, "M=64 N=128 K=784"));
       CHECK(Contains(text.out, "not allowed by the request"));
       const json document = ParseJson(Lanewise(arguments + " --json").out);
-      CHECK(document["kernel"] == std::string("gemm_") + type);
+      CHECK(document["kernel"] == "gemm_" + type);
+      CHECK(document["class"] == (type[0] == 'i' ? "exact" : Name(ClassOf(tier))));
       CHECK(document["tier"] == Name(tier));
       CHECK(document["tiers"].size() == kTierCount);
       CHECK(Contains(text.out, std::string(document["explanation"])));

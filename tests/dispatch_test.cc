@@ -172,7 +172,7 @@ TEST_CASE("requests") {
       {"-neno", kUnknown, kNone, kNone, "(did you mean 'neon'?)"},
       {"gemm_f32=avx3", kUnknown, kNone, kNone, "unknown tier 'avx3'"},
       {"gem_f32=avx2", kUnknown, kNone, kNone, "(did you mean 'gemm_f32'?)"},
-      {"gemm_f46=avx2", kUnknown, kNone, kNone, "unknown kernel 'gemm_f46'; valid: gemm_f32 gemm_f64"},
+      {"gemm_f46=avx2", kUnknown, kNone, kNone, "unknown kernel 'gemm_f46'; valid: gemm_f32 gemm_f64 gemm_i32"},
       {"avx2,avx5", kUnknown, kNone, kNone, "unknown tier 'avx5'"},
 
       {"gemm_f32", kInvalid, kNone, kNone, "'gemm_f32' is a kernel, not a tier; write gemm_f32=TIER"},
@@ -368,6 +368,10 @@ TEST_CASE("a listing gives each tier's standing and the first reason that applie
   CHECK(avx2.supported);
   CHECK(!avx2.allowed);
   CHECK(Contains(avx2.tile, "x"));
+  CHECK(avx2.numeric_class == NumericClass::kFma);
+  const KernelListing& integers = listing.kernels[RowOf("gemm_i64")];
+  CHECK(integers.type == "i64");
+  for (const TierStanding& standing : integers.tiers) CHECK(standing.numeric_class == NumericClass::kExact);
   CHECK(gemm.tiers[static_cast<std::size_t>(Tier::kNeon)].tile.empty());
 
   CHECK(ListKernels("avx512", cpu, tables).error.code() == StatusCode::kNotSupported);

@@ -6,6 +6,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
@@ -20,6 +21,7 @@
 #include "lanewise/random.h"
 #include "oracle.h"
 #include "tiers.h"
+#include "typed_rows.h"
 
 // Counts what this program allocates.
 static std::atomic<long> g_allocations{0};
@@ -51,8 +53,25 @@ enum class Data {
   kIntegers,  // small integers: sums are exact, so all tiers agree
 };
 
+// Of type kUniform any integer, of type kSpecial the extremes, whose products and sums overflow.
 template <typename T>
-T Draw(Random& random, Data data) {
+requires std::is_integral_v<T> T Draw(Random& random, Data data) {
+  using Limits = std::numeric_limits<T>;
+  constexpr T kHalf = T{1} << (sizeof(T) * 4);  // half of the bits
+  constexpr T kSpecials[] = {0, 1, -1, Limits::min(), Limits::max(), Limits::min() + 1, kHalf, kHalf - 1, -kHalf, 3};
+  switch (data) {
+    case Data::kUniform:
+      return static_cast<T>(random.Next64());
+    case Data::kSpecial:
+      return kSpecials[random.Below(std::size(kSpecials))];
+    case Data::kIntegers:
+      return static_cast<T>(static_cast<int>(random.Below(17)) - 8);
+  }
+  return 0;
+}
+
+template <typename T>
+requires std::is_floating_point_v<T> T Draw(Random& random, Data data) {
   constexpr T kSpecials[] = {T{0},
                              -T{0},
                              T{1},
@@ -78,12 +97,16 @@ T Draw(Random& random, Data data) {
 // How an operand lies in memory.
 enum class Layout { kDense, kTransposed, kPadded, kReversed, kSpread, kRepeated };
 
-// An operand of its own between guard pages. Elements of the buffer that are not the matrix's are NaN.
+// What memory is full of that must not be read: NaN, or an integer that changes every sum.
+template <typename T>
+constexpr T kPoison = std::is_integral_v<T> ? std::numeric_limits<T>::max() / 3 : std::numeric_limits<T>::quiet_NaN();
+
+// An operand of its own between guard pages. Elements of the buffer that are not the matrix's are poison.
 template <typename T>
 struct Operand {
   Operand(std::ptrdiff_t rows, std::ptrdiff_t cols, Layout layout, Flush side)
       : buffer(Elements(rows, cols, layout), side), view(buffer.data(), rows, cols) {
-    for (T& x : buffer) x = std::numeric_limits<T>::quiet_NaN();
+    for (T& x : buffer) x = kPoison<T>;
     switch (layout) {
       case Layout::kDense:
         break;
@@ -155,7 +178,7 @@ void Check(Context& context, NumericClass numeric_class, const Case& t, std::uin
   Operand<T> c(t.m, t.n, t.c, t.side);
   Operand<T> expected(t.m, t.n, t.c, t.side);
   Operand<T> bias(1, t.n, Layout::kDense, t.side);
-  // With alpha = 0 or beta = 0 the operands stay full of NaN: they must not be read.
+  // With alpha = 0 or beta = 0 the operands stay full of poison: they must not be read.
   if (t.alpha != 0) {
     a.Fill(random, t.data);
     b.Fill(random, t.data);
@@ -190,14 +213,9 @@ void Check(Context& context, NumericClass numeric_class, const Case& t, std::uin
   REQUIRE(c.buffer.SurroundingsIntact());
 }
 
+// For alpha and beta.
 template <typename T>
-const kernels::GemmKernel<T>& KernelOf(const kernels::KernelTable& table) {
-  if constexpr (std::is_same_v<T, float>) {
-    return *table.gemm_f32;
-  } else {
-    return *table.gemm_f64;
-  }
-}
+constexpr double kFactors[] = {0, 1, std::is_integral_v<T> ? -123456789 : -0.7};
 
 constexpr Layout kLayouts[] = {Layout::kDense,    Layout::kTransposed, Layout::kPadded,
                                Layout::kReversed, Layout::kSpread,     Layout::kRepeated};
@@ -206,10 +224,11 @@ std::set<std::ptrdiff_t> AroundMultiples(std::ptrdiff_t tile) {
   return {0, 1, tile - 1, tile, tile + 1, 2 * tile - 1, 2 * tile, 3 * tile + tile / 2 + 1};
 }
 
-TEST_CASE_TEMPLATE("Gemm equals the oracle at every size around the tile and the chunk", T, float, double) {
+TEST_CASE_TEMPLATE("Gemm equals the oracle at every size around the tile and the chunk", T, float, double, std::int32_t,
+                   std::int64_t) {
   ForEachTier([](Tier tier, const kernels::KernelTable& table) {
     Context context(KernelsOf(tier));
-    const kernels::GemmTiles<T>& tiles = KernelOf<T>(table).chains1;
+    const kernels::GemmTiles<T>& tiles = internal::GemmRow<T>(table).chains1;
     std::set<std::ptrdiff_t> ms = AroundMultiples(tiles.mr);
     for (std::ptrdiff_t m = 2; m <= 8; ++m) ms.insert(m);
     std::set<std::ptrdiff_t> ns = AroundMultiples(tiles.nr);
@@ -232,10 +251,11 @@ TEST_CASE_TEMPLATE("Gemm equals the oracle at every size around the tile and the
   });
 }
 
-TEST_CASE_TEMPLATE("Few rows equal the oracle over several panels and chunks of K", T, float, double) {
+TEST_CASE_TEMPLATE("Few rows equal the oracle over several panels and chunks of K", T, float, double, std::int32_t,
+                   std::int64_t) {
   ForEachTier([](Tier tier, const kernels::KernelTable& table) {
     Context context(KernelsOf(tier));
-    const std::ptrdiff_t nr = KernelOf<T>(table).chains1.nr;
+    const std::ptrdiff_t nr = internal::GemmRow<T>(table).chains1.nr;
     std::uint64_t seed = 0;
     for (std::ptrdiff_t m = 1; m <= kernels::kMaxFewRows + 1; ++m) {
       for (const std::ptrdiff_t n :
@@ -243,7 +263,7 @@ TEST_CASE_TEMPLATE("Few rows equal the oracle over several panels and chunks of 
         for (const std::ptrdiff_t k : {0, 256, 511, 512, 1025, 1311}) {
           Case t{.m = m, .n = n, .k = k};
           t.bias = ++seed % 3 != 0;
-          t.beta = seed % 4 == 0 ? 0.5 : 0;
+          t.beta = seed % 4 == 0 ? kFactors<T>[2] : 0;
           t.packed = seed % 2 == 0;
           t.b = kLayouts[seed % 6];
           t.a = kLayouts[seed / 6 % 6];
@@ -256,11 +276,11 @@ TEST_CASE_TEMPLATE("Few rows equal the oracle over several panels and chunks of 
   });
 }
 
-TEST_CASE_TEMPLATE("Gemm equals the oracle for any strides, transposes, alpha and beta", T, float, double) {
+TEST_CASE_TEMPLATE("Gemm equals the oracle for any strides, transposes, alpha and beta", T, float, double, std::int32_t,
+                   std::int64_t) {
   ForEachTier([](Tier tier, const kernels::KernelTable&) {
     Context context(KernelsOf(tier));
     Random random(7, Stream::kUser);
-    constexpr double kFactors[] = {0, 1, -0.7};
     for (std::uint64_t seed = 0; seed < 600; ++seed) {
       Case t{.m = static_cast<std::ptrdiff_t>(random.Below(40)),
              .n = static_cast<std::ptrdiff_t>(random.Below(3) == 0 ? random.Below(18) : random.Below(80)),
@@ -269,8 +289,8 @@ TEST_CASE_TEMPLATE("Gemm equals the oracle for any strides, transposes, alpha an
       t.b = kLayouts[random.Below(6)];
       constexpr Layout kOutputs[] = {Layout::kDense, Layout::kPadded, Layout::kReversed};
       t.c = kOutputs[random.Below(3)];
-      t.alpha = kFactors[random.Below(3)];
-      t.beta = kFactors[random.Below(3)];
+      t.alpha = kFactors<T>[random.Below(3)];
+      t.beta = kFactors<T>[random.Below(3)];
       t.bias = random.Below(2) == 0;
       t.packed = random.Below(2) == 0;
       t.side = random.Below(2) == 0 ? Flush::kFront : Flush::kBack;
@@ -280,7 +300,8 @@ TEST_CASE_TEMPLATE("Gemm equals the oracle for any strides, transposes, alpha an
   });
 }
 
-TEST_CASE_TEMPLATE("With alpha = 0 neither A nor B is touched, however they lie", T, float, double) {
+TEST_CASE_TEMPLATE("With alpha = 0 neither A nor B is touched, however they lie", T, float, double, std::int32_t,
+                   std::int64_t) {
   constexpr std::ptrdiff_t kM = 33, kN = 150, kK = 512;
   constexpr std::size_t kBytes = std::size_t{kK} * kN * sizeof(T);
   void* unreadable = mmap(nullptr, kBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -305,7 +326,7 @@ TEST_CASE_TEMPLATE("With alpha = 0 neither A nor B is touched, however they lie"
   munmap(unreadable, kBytes);
 }
 
-TEST_CASE_TEMPLATE("Threads, blocks and cache sizes change no bit", T, float, double) {
+TEST_CASE_TEMPLATE("Threads, blocks and cache sizes change no bit", T, float, double, std::int32_t, std::int64_t) {
   ForEachTier([](Tier tier, const kernels::KernelTable&) {
     for (const int threads : {1, 2, 3, 8}) {
       ThreadPool pool(threads);
@@ -332,16 +353,17 @@ TEST_CASE_TEMPLATE("Threads, blocks and cache sizes change no bit", T, float, do
   });
 }
 
-TEST_CASE_TEMPLATE("Rows that would evict each other from L1 are packed, with the same bits", T, float, double) {
+TEST_CASE_TEMPLATE("Rows that would evict each other from L1 are packed, with the same bits", T, float, double,
+                   std::int32_t, std::int64_t) {
   ForEachTier([](Tier tier, const kernels::KernelTable&) {
     Context context(KernelsOf(tier));
-    GemmShape shape{.type = sizeof(T) == 4 ? ElementType::kF32 : ElementType::kF64, .m = 33, .n = 150, .k = 512};
+    GemmShape shape{.type = kElementType<T>, .m = 33, .n = 150, .k = 512};
     CHECK(PlanGemm(shape, context.kernels(), context.machine(), 1).pack_a == PackA::kForCacheSets);
     Check<T>(context, ClassOf(tier), {.m = shape.m, .n = shape.n, .k = shape.k}, 1);
   });
 }
 
-TEST_CASE_TEMPLATE("Sums of integers are exact, so the classes agree", T, float, double) {
+TEST_CASE_TEMPLATE("Sums of integers are exact, so the classes agree", T, float, double, std::int32_t, std::int64_t) {
   std::vector<T> first;
   ForEachTier([&first](Tier tier, const kernels::KernelTable&) {
     Context context(KernelsOf(tier));
@@ -421,6 +443,100 @@ TEST_CASE_TEMPLATE("The fused activation has the bits of the public function", T
         }
       }
     }
+  });
+}
+
+// ---- Integers ----------------------------------------------------------------------------------------------------
+
+TEST_CASE_TEMPLATE("Integers wrap around", T, std::int32_t, std::int64_t) {
+  constexpr T kMin = std::numeric_limits<T>::min();
+  constexpr T kMax = std::numeric_limits<T>::max();
+  ForEachTier([](Tier tier, const kernels::KernelTable&) {
+    Context context(KernelsOf(tier));
+    const struct {
+      T a, b, alpha, beta, c, bias, expected;
+    } kCases[] = {
+        {kMin, -1, 1, 0, 0, 0, kMin},       {kMax, kMax, 1, 0, 0, 0, 1},        {kMin, kMin, 1, 0, 0, 7, 7},
+        {1, 1, kMin, 0, 0, kMin, 0},        {kMax, 2, 1, 0, 0, 0, -2},          {1, 1, 1, kMin, -1, 0, kMin + 1},
+        {3, 5, -1, -1, kMin, 0, kMax - 14}, {0, kMin, kMin, kMax, kMax, -1, 0},
+    };
+    for (const auto& t : kCases) {
+      for (const std::ptrdiff_t n : {1, 5, 40}) {
+        const std::vector<T> b(static_cast<std::size_t>(n), t.b);
+        const std::vector<T> bias(b.size(), t.bias);
+        std::vector<T> c(b.size(), t.c);
+        const GemmOptions<T> options{.alpha = t.alpha, .beta = t.beta, .bias = bias.data()};
+        REQUIRE(Gemm<T>(context, {&t.a, 1, 1}, {b.data(), 1, n}, {c.data(), 1, n}, options).ok());
+        CHECK(c == std::vector<T>(b.size(), t.expected));
+      }
+    }
+  });
+}
+
+TEST_CASE_TEMPLATE("Integers have ReLU and no other activation", T, std::int32_t, std::int64_t) {
+  ForEachTier([](Tier tier, const kernels::KernelTable&) {
+    Context context(KernelsOf(tier));
+    Random random(13, Stream::kUser);
+    for (const std::ptrdiff_t k : {20, 300}) {
+      Operand<T> a(29, k, Layout::kDense, Flush::kBack);
+      Operand<T> b(k, 45, Layout::kDense, Flush::kBack);
+      Operand<T> plain(29, 45, Layout::kPadded, Flush::kBack);
+      Operand<T> fused(29, 45, Layout::kPadded, Flush::kBack);
+      a.Fill(random, Data::kUniform);
+      b.Fill(random, Data::kUniform);
+      REQUIRE(Gemm<T>(context, a.view, b.view, plain.view).ok());
+      GemmOptions<T> options;
+      options.activation = Activation::kRelu;
+      REQUIRE(Gemm<T>(context, a.view, b.view, fused.view, options).ok());
+      std::ptrdiff_t wrong = 0;
+      for (std::ptrdiff_t i = 0; i < 29; ++i) {
+        for (std::ptrdiff_t j = 0; j < 45; ++j) wrong += fused.view(i, j) != std::max(plain.view(i, j), T{0});
+      }
+      CHECK(wrong == 0);
+
+      const PackedMatrix<T> packed = *PackedMatrix<T>::Pack(context.kernels(), b.view);
+      const GemmPlan plan =
+          PlanGemm({.type = kElementType<T>, .m = 29, .n = 45, .k = k}, context.kernels(), context.machine(), 1);
+      for (const Activation activation :
+           {Activation::kSigmoid, Activation::kTanh, Activation::kSoftmax, Activation::kLogSoftmax}) {
+        options.activation = activation;
+        for (const Status& status : {Gemm<T>(context, a.view, b.view, fused.view, options),
+                                     Gemm<T>(context, a.view, packed, fused.view, options),
+                                     Gemm<T>(context, plan, a.view, b.view, fused.view, options)}) {
+          CHECK(status.code() == StatusCode::kInvalidArgument);
+          CHECK_MESSAGE(status.message().find(Name(activation)) != std::string::npos, status.message());
+          CHECK_MESSAGE(status.message().find(Name(kElementType<T>)) != std::string::npos, status.message());
+        }
+      }
+      CHECK(fused.view(28, 44) == std::max(plain.view(28, 44), T{0}));  // untouched
+    }
+  });
+}
+
+TEST_CASE_TEMPLATE("Packed integers are read back, repacked and planned for", T, std::int32_t, std::int64_t) {
+  ForEachTier([](Tier tier, const kernels::KernelTable&) {
+    Context context(KernelsOf(tier));
+    Random random(17, Stream::kUser);
+    Operand<T> b(37, 45, Layout::kTransposed, Flush::kBack);
+    b.Fill(random, Data::kUniform);
+    const PackedMatrix<T> packed = *PackedMatrix<T>::Pack(KernelsOf(Tier::kPortable), b.view);
+    const Result<PackedMatrix<T>> mended = packed.Repack(context.kernels());
+    REQUIRE(mended.ok());
+    CHECK(mended->tier() == tier);
+    std::ptrdiff_t wrong = 0;
+    for (std::ptrdiff_t k = 0; k < 37; ++k) {
+      for (std::ptrdiff_t j = 0; j < 45; ++j) wrong += (*mended)(k, j) != b.view(k, j);
+    }
+    CHECK(wrong == 0);
+
+    const GemmPlan plan =
+        PlanGemm({.type = kElementType<T>, .m = 9, .n = 45, .k = 37}, context.kernels(), context.machine(), 1);
+    CHECK(plan.type == kElementType<T>);
+    CHECK(plan.tier == tier);
+    CHECK(ClassOf(plan) == NumericClass::kExact);
+    CHECK(Explain(plan).find("class exact: the same on every tier,") != std::string::npos);
+    CHECK(Explain(plan).find(Name(kElementType<T>)) != std::string::npos);
+    REQUIRE(Reserve(context, plan).ok());
   });
 }
 

@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include <type_traits>
 #include <vector>
 
 #include "bits.h"
@@ -14,6 +15,7 @@ namespace lanewise::test {
 
 // C = alpha * A * B + beta * C + bias (bias may be null), each element in the contract's order.
 template <typename T>
+requires std::is_floating_point_v<T>
 void OracleGemm(NumericClass numeric_class, T alpha, MatrixView<const T> a, MatrixView<const T> b, T beta,
                 const T* bias, MatrixView<T> c) {
   const std::ptrdiff_t k_total = alpha == T{0} ? 0 : a.cols;
@@ -35,6 +37,26 @@ void OracleGemm(NumericClass numeric_class, T alpha, MatrixView<const T> a, Matr
         s = chunk == 0 ? p[0] : s + p[0];
       }
       c(i, j) = s;
+    }
+  }
+}
+
+// Integers: exact modulo 2^32 or 2^64, as unsigned numbers are in C++; in whatever order.
+template <typename T>
+requires std::is_integral_v<T>
+void OracleGemm(NumericClass /*numeric_class*/, T alpha, MatrixView<const T> a, MatrixView<const T> b, T beta,
+                const T* bias, MatrixView<T> c) {
+  using U = std::make_unsigned_t<T>;
+  for (std::ptrdiff_t i = 0; i < c.rows; ++i) {
+    for (std::ptrdiff_t j = 0; j < c.cols; ++j) {
+      U sum = 0;
+      if (alpha != 0) {
+        for (std::ptrdiff_t k = 0; k < a.cols; ++k) sum += static_cast<U>(a(i, k)) * static_cast<U>(b(k, j));
+      }
+      sum *= static_cast<U>(alpha);
+      if (beta != 0) sum += static_cast<U>(beta) * static_cast<U>(c(i, j));
+      if (bias != nullptr) sum += static_cast<U>(bias[j]);
+      c(i, j) = static_cast<T>(sum);
     }
   }
 }

@@ -69,6 +69,7 @@ struct TierStanding {
   bool compiled = false;
   bool supported = false;  // by CPU and OS
   bool allowed = false;    // by the request
+  NumericClass numeric_class = NumericClass::kMulAdd;
   std::string reason;      // "chosen", "slower than avx512", "not allowed by the request '<=avx2'", "missing: fma avx2"
   std::string tile;        // "14x32" for a GEMM kernel, "" for others or where it is not compiled
 };
@@ -76,11 +77,13 @@ struct TierStanding {
 // One operation and what would run for it.
 struct KernelListing {
   std::string kernel;  // "gemm_f32"
-  std::string type;    // "f32", "f64"
+  std::string type;    // "f32", "f64", "i32", "i64"
   std::string kind;    // "gemm", "unary", "gradient", "row", ...
   bool has_choice = false;
   Tier chosen = Tier::kPortable;  // if has_choice
   std::vector<TierStanding> tiers;
+
+  const TierStanding& Of(Tier tier) const { return tiers[static_cast<std::size_t>(tier)]; }
 };
 
 // Every kernel, in the order of the table, with each tier's standing under the request. Works for requests that

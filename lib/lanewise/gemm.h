@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Matrix multiplication: C = act(alpha * A * B + beta * C + bias), for float and double.
+// Matrix multiplication: C = act(alpha * A * B + beta * C + bias), for float and double, and for
+// std::int32_t and std::int64_t.
 //
-// Each element is computed in one order of operations that depends on N and K alone (see the numerics contract): not
-// on the number of rows, the tile, the blocks, threads, packing, strides or (within a numeric class) the tier. A
-// transposed operand is a view with its strides swapped. With beta = 0, C is written and not read; with alpha = 0, A
-// and B are not read. The result is the same bits with packed and unpacked B.
+// Each floating-point element is computed in one order of operations that depends on N and K alone (see the numerics
+// contract): not on the number of rows, the tile, the blocks, threads, packing, strides or (within a numeric class) the
+// tier. A transposed operand is a view with its strides swapped. With beta = 0, C is written and not read; with alpha =
+// 0, A and B are not read. The result is the same bits with packed and unpacked B.
+//
+// Integers are exact modulo 2^32 or 2^64 (two's complement, as unsigned arithmetic wraps around), alpha, beta and bias
+// included: the same on every tier, in whatever order. Their activation is kIdentity or kRelu.
 
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <type_traits>
 
 #include "lanewise/activation.h"
 #include "lanewise/context.h"
@@ -29,10 +34,11 @@ struct GemmOptions {
   Activation activation = Activation::kIdentity;
 };
 
-// C (M x N) = act(alpha * A (M x K) * B (K x N) + beta * C + bias). T is float or double. Dimensions of 0 are allowed;
-// with K = 0 the products contribute nothing.
+// C (M x N) = act(alpha * A (M x K) * B (K x N) + beta * C + bias). T is float, double, std::int32_t or std::int64_t.
+// Dimensions of 0 are allowed; with K = 0 the products contribute nothing.
 // Errors (C is untouched): kInvalidArgument for shapes that do not match, a null pointer to elements, a C whose
-// columns are not contiguous or whose rows overlap, or C overlapping A, B or the bias; kOutOfMemory.
+// columns are not contiguous or whose rows overlap, C overlapping A, B or the bias, or an activation that
+// integers do not have; kOutOfMemory.
 template <typename T>
 Status Gemm(Context& context, MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> c,
             const GemmOptions<T>& options = {});
@@ -45,7 +51,21 @@ Status Gemm(Context& context, MatrixView<const T> a, const PackedMatrix<T>& b, M
 
 // ---- Plans -----------------------------------------------------------------------------------------------------
 
-enum class ElementType : std::uint8_t { kF32, kF64 };
+enum class ElementType : std::uint8_t { kF32, kF64, kI32, kI64 };
+inline constexpr ElementType kElementTypes[] = {ElementType::kF32, ElementType::kF64, ElementType::kI32,
+                                                ElementType::kI64};
+
+// "f32", "f64", "i32" or "i64".
+constexpr const char* Name(ElementType type) {
+  constexpr const char* kNames[] = {"f32", "f64", "i32", "i64"};
+  return kNames[static_cast<int>(type)];
+}
+
+// That of T.
+template <typename T>
+inline constexpr ElementType kElementType = std::is_integral_v<T>
+                                                ? (sizeof(T) == 8 ? ElementType::kI64 : ElementType::kI32)
+                                                : (sizeof(T) == 8 ? ElementType::kF64 : ElementType::kF32);
 
 // The row stride of a dense, row-major matrix, whatever its number of columns. (No view has it: 0 is a stride like any
 // other, that of one row repeated.)
@@ -107,6 +127,11 @@ struct GemmPlan {
   std::size_t task_scratch = 0;  // elements for each task to pack panels into
 };
 static_assert(sizeof(GemmPlan) <= 128);
+
+// Which tiers compute the same bits as this plan.
+constexpr NumericClass ClassOf(const GemmPlan& plan) {
+  return plan.type == ElementType::kF32 || plan.type == ElementType::kF64 ? ClassOf(plan.tier) : NumericClass::kExact;
+}
 
 // A pure function of its arguments. `threads` is what the executor offers.
 GemmPlan PlanGemm(const GemmShape& shape, const Kernels& kernels, const Machine& machine, int threads);

@@ -20,7 +20,8 @@ class AlignedArray;
 }
 
 // K x N elements in panels of NR columns, k-major, padded with zeros, each panel aligned to 64 bytes. NR depends on the
-// kernel that was chosen and on N; a Context whose kernel has another NR refuses the matrix. T is float or double.
+// kernel that was chosen and on N; a Context whose kernel has another NR refuses the matrix. T is float, double,
+// std::int32_t or std::int64_t.
 // Immutable but for Update; safe to share between threads otherwise. Moveable, not copyable.
 template <typename T>
 class PackedMatrix {

@@ -32,13 +32,13 @@ struct IntegerTileShape {
 #if HWY_TARGET != HWY_AVX3 && HWY_TARGET != HWY_SCALAR
 
 // Two accumulators per vector of outputs. Zen 5, multiply-adds per ns in L1: avx2 14.2 (2 x 2), 13.1 (6 x 1), 10.2
-// (3 x 2, which spills), against 8.2 with Highway's emulated product; sse4 6.7 (2 x 2), 6.1 (6 x 1), 5.1 (3 x 2) against
-// 4.0. In whole products 6 x 1 is 30 to 40 % slower than 2 x 2.
+// (3 x 2, which spills), against 8.2 with Highway's emulated product; sse4 6.7 (2 x 2), 6.1 (6 x 1), 5.1 (3 x 2)
+// against 4.0. In whole products 6 x 1 is 30 to 40 % slower than 2 x 2.
 template <>
 struct IntegerTileShape<std::int64_t> {
   static constexpr bool kNativeProduct = false;
 #if HWY_TARGET == HWY_NEON
-  static constexpr int kRows = 6, kVecs = 2, kNarrowRows = 12;  // 24 + 2 + 2 + 1 of 32 registers; not measured
+  static constexpr int kRows = 4, kVecs = 2, kNarrowRows = 7;  // 16 of 32 registers: GCC 12 spills more; not measured
 #else
   static constexpr int kRows = 2, kVecs = 2, kNarrowRows = 4;  // 8 + 2 + 2 + 1 of 16
 #endif

@@ -15,6 +15,7 @@ TILE = re.compile(r"<void lanewise::(N_\w+)::(Column|Long)Tile<(\w+), (\d+), (\d
 MULTIPLY = {
     "FMA": re.compile(r"vfn?madd\w+p[sd]|fmla"),
     "mul-add": re.compile(r"mulp[sd]"),
+    "integer": re.compile(r"v?pmull[dq]|m(la|ul)\s+v"),
 }
 JUMP = re.compile(r"(?:j\w+|b(?:\.\w+)?|cbn?z\s+\w+,|tbn?z\s+[^,]+,[^,]+,)\s+([0-9a-f]+)\b")
 VECTOR = re.compile(r"%[xyz]mm\d|\b[qv]\d")
@@ -43,9 +44,10 @@ def loops(instructions):
         begin_of_block = i + 1
 
 
-def problem(target, kind, rows, vectors, side_by_side, chains, instructions):
+def problem(target, kind, scalar, rows, vectors, side_by_side, chains, instructions):
     """What is wrong with the hot loop of a tile, or None."""
-    multiply = MULTIPLY["mul-add" if "SSE" in target else "FMA"]
+    integer = scalar not in ("float", "double")
+    multiply = MULTIPLY["integer" if integer else "mul-add" if "SSE" in target else "FMA"]
     count = lambda loop: sum(bool(multiply.match(text)) for text in loop)
     hot = max(loops(instructions), key=count, default=[])
     # The chains of a ColumnTile take a step each; those of a LongTile are a loop, which may or may not be unrolled.
@@ -65,8 +67,8 @@ def main(archive, objdump):
         tile = TILE.search(head)
         if not tile or tile[1] == "N_SCALAR":  # a compiler may make vectors of its scalars
             continue
-        target, kind, _, *sizes = tile.groups()
-        wrong = problem(target, kind, *map(int, sizes), instructions)
+        target, kind, scalar, *sizes = tile.groups()
+        wrong = problem(target, kind, scalar, *map(int, sizes), instructions)
         checked += 1
         if wrong:
             failed += 1

@@ -26,7 +26,12 @@ namespace hn = hwy::HWY_NAMESPACE;
 template <typename T>
 struct IntegerTileShape {
   static constexpr bool kNativeProduct = true;
-  static constexpr int kRows = TileShape::kRows1, kVecs = TileShape::kVecs1, kNarrowRows = TileShape::kRows1;
+#if HWY_TARGET == HWY_NEON
+  static constexpr int kRows = 6;  // of more, GCC 12 keeps some in memory
+#else
+  static constexpr int kRows = TileShape::kRows1;
+#endif
+  static constexpr int kVecs = TileShape::kVecs1, kNarrowRows = TileShape::kRows1;
 };
 
 #if HWY_TARGET != HWY_AVX3 && HWY_TARGET != HWY_SCALAR

@@ -96,6 +96,7 @@ LANEWISE_LIFT(Add)
 LANEWISE_LIFT(And)
 LANEWISE_LIFT(BitCast)
 LANEWISE_LIFT(CopySign)
+LANEWISE_LIFT(CopySignToAbs)
 LANEWISE_LIFT(Div)
 LANEWISE_LIFT(Eq)
 LANEWISE_LIFT(Ge)
@@ -104,6 +105,7 @@ LANEWISE_LIFT(IfThenElse)
 LANEWISE_LIFT(IfThenElseZero)
 LANEWISE_LIFT(Le)
 LANEWISE_LIFT(Lt)
+LANEWISE_LIFT(Min)
 LANEWISE_LIFT(Mul)
 LANEWISE_LIFT(MulAdd)
 LANEWISE_LIFT(MulSub)
@@ -124,34 +126,32 @@ HWY_INLINE auto ShiftRight(const A& a) {
   return Lift([](const auto& v) HWY_ATTR { return hn::ShiftRight<kBits>(v); }, a);
 }
 
+// The AND of a batch's masks.
+template <class M>
+HWY_INLINE M Intersection(const M& mask) {
+  return mask;
+}
+
+template <class M, std::size_t... i>
+HWY_INLINE M Intersection(const Batch<M, sizeof...(i) + 1>& mask, std::index_sequence<i...> /*other parts*/) {
+  M all = mask.v[0];
+  ((all = hn::And(all, mask.v[i + 1])), ...);
+  return all;
+}
+
+template <class M, std::size_t kSize>
+HWY_INLINE M Intersection(const Batch<M, kSize>& mask) {
+  return Intersection(mask, std::make_index_sequence<kSize - 1>());
+}
+
 template <class D, class M>
 HWY_INLINE bool AllTrue(D d, const M& mask) {
-  return hn::AllTrue(d, mask);
-}
-
-template <class D, class M>
-HWY_INLINE bool AllTrue(D d, const Batch<M, 2>& mask) {
-  return hn::AllTrue(d, hn::And(mask.v[0], mask.v[1]));
-}
-
-template <class D, class M>
-HWY_INLINE bool AllTrue(D d, const Batch<M, 4>& mask) {
-  return hn::AllTrue(d, hn::And(hn::And(mask.v[0], mask.v[1]), hn::And(mask.v[2], mask.v[3])));
+  return hn::AllTrue(d, Intersection(mask));
 }
 
 template <class D, class M>
 HWY_INLINE bool AllFalse(D d, const M& mask) {
-  return hn::AllFalse(d, mask);
-}
-
-template <class D, class M>
-HWY_INLINE bool AllFalse(D d, const Batch<M, 2>& mask) {
-  return hn::AllFalse(d, hn::Or(mask.v[0], mask.v[1]));
-}
-
-template <class D, class M>
-HWY_INLINE bool AllFalse(D d, const Batch<M, 4>& mask) {
-  return hn::AllFalse(d, hn::Or(hn::Or(mask.v[0], mask.v[1]), hn::Or(mask.v[2], mask.v[3])));
+  return hn::AllTrue(d, Intersection(Lift([](const auto& m) HWY_ATTR { return hn::Not(m); }, mask)));
 }
 
 // The index is a template parameter, here as above, so that a batch stays in registers.

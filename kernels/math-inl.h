@@ -78,6 +78,13 @@ HWY_INLINE auto SmallInteger(D d, VU integer) {
   return ops::Sub(ops::BitCast(d, ops::Or(integer, power)), hn::BitCast(d, power));
 }
 
+// x^2 plus a number that does not count beside 1, where the square alone may be denormal or 0, which many CPUs take a
+// hundred cycles for.
+template <class D, class V>
+HWY_INLINE V SquareWithoutUnderflow(D d, const V& x) {
+  return ops::MulAdd(x, x, hn::Set(d, static_cast<hn::TFromD<D>>(0x1p-100)));
+}
+
 // c0 + c1 x + c2 x^2 + ..., by Horner's rule.
 template <class D, class V, typename... C>
 HWY_INLINE auto Polynomial(D d, V x, double c0, C... c) {

@@ -91,7 +91,7 @@ Prepared Prepare(const Spot& spot, const kernels::GradientKernel<T>& kernel) {
 template <typename T>
 Prepared Prepare(const Spot& spot, const kernels::RowKernel<T>& kernel) {
   const auto d = std::make_shared<Arrays<T>>(spot.n);
-  return {.run = [d, &kernel] { kernel.run(d->x.data(), d->y.data(), d->x.size()); },
+  return {.run = [d, &kernel] { kernel.run(d->x.data(), 0, d->y.data(), 0, 1, d->x.size()); },
           .check = [d, spot]() -> std::string {
             if (!test::ReferenceRow(spot.name, ContextOf<T>(spot), d->x, d->want)) return kNoReference;
             return CompareBits(d->y, d->want);

@@ -125,12 +125,12 @@ struct GradientKernel {
   void (*run)(const T* saved, const T* dy, T* dx, std::size_t n);
 };
 
-// y = f(x) over one row of n elements that depend on each other (softmax, log-softmax).
+// y = f(x) over each of the rows of n elements, which depend on the others of their row alone (softmax, log-softmax).
 template <typename T>
 struct RowKernel {
   using Scalar = T;
   static constexpr const char* kKind = "row";
-  void (*run)(const T* x, T* y, std::size_t n);
+  void (*run)(const T* x, std::ptrdiff_t x_stride, T* y, std::ptrdiff_t y_stride, std::size_t rows, std::size_t n);
 };
 
 // dx = J' dy for a RowKernel's output y.

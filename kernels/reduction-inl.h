@@ -11,6 +11,7 @@
 #endif
 
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 #include "elementwise-inl.h"
@@ -25,13 +26,32 @@ namespace lanewise::HWY_NAMESPACE {
 
 inline constexpr std::size_t kVirtualLanes = 16;
 
-// (a[0] + a[1]) + (a[2] + a[3]) ...
-template <std::size_t kCount, typename T>
-HWY_INLINE T TreeSum(const T* a) {
-  if constexpr (kCount == 1) {
-    return a[0];
+// (v[0] op v[1]) op (v[2] op v[3]) ..., in all lanes of the result. op does not mind the order of its arguments.
+template <class D, class V = hn::Vec<D>, class Op>
+HWY_INLINE V OverLanes(D d, V v, Op op) {
+  (void)d;
+  (void)op;
+#if HWY_TARGET != HWY_SCALAR
+  constexpr std::size_t kBytes = HWY_LANES(std::uint8_t);
+  if constexpr (sizeof(hn::TFromD<D>) == sizeof(float)) {
+    v = op(v, hn::Shuffle2301(v));
+    v = op(v, hn::Shuffle1032(v));
   } else {
-    return TreeSum<kCount / 2>(a) + TreeSum<kCount / 2>(a + kCount / 2);
+    v = op(v, hn::Shuffle01(v));
+  }
+  if constexpr (kBytes == 64) v = op(v, hn::SwapAdjacentBlocks(v));
+  if constexpr (kBytes >= 32) v = op(v, hn::ConcatLowerUpper(d, v, v));
+#endif
+  return v;
+}
+
+// The same over an array of vectors.
+template <std::size_t kCount, class D, class Op>
+HWY_INLINE hn::Vec<D> OverVectors(D d, const hn::Vec<D>* v, Op op) {
+  if constexpr (kCount == 1) {
+    return OverLanes(d, v[0], op);
+  } else {
+    return op(OverVectors<kCount / 2>(d, v, op), OverVectors<kCount / 2>(d, v + kCount / 2, op));
   }
 }
 
@@ -54,10 +74,10 @@ class VirtualLanes {
     if (i < n) TakeFirst(n - i, Vectors(), in + i...);
   }
 
-  HWY_INLINE T Sum() const {
-    HWY_ALIGN T lanes[kVirtualLanes];
-    Store(lanes, Vectors());
-    return TreeSum<kVirtualLanes>(lanes);
+  // The lanes over a binary tree of neighbours: (lane 0, lane 1), (lane 2, lane 3) ...
+  HWY_INLINE T Combined() const {
+    const auto next = [](auto a, auto b) HWY_ATTR { return Step::Next(a, b); };
+    return hn::GetLane(OverVectors<kVirtualLanes / kLanes>(D(), v_, next));
   }
 
  private:
@@ -90,11 +110,6 @@ class VirtualLanes {
     v_[kVec] = hn::IfThenElse(hn::FirstN(d, count), next, v_[kVec]);
   }
 
-  template <std::size_t... kVec>
-  HWY_INLINE void Store(T* lanes, std::index_sequence<kVec...>) const {
-    (hn::Store(v_[kVec], D(), lanes + kVec * kLanes), ...);
-  }
-
   hn::Vec<D> v_[kVirtualLanes / kLanes];
 };
 
@@ -110,40 +125,50 @@ struct AddStep {
 };
 
 struct DotStep : AddStep {
+  using AddStep::Next;
   template <class V>
   static HWY_INLINE V Next(V lane, V x, V y) {
     return hn::MulAdd(x, y, lane);
   }
 };
 
-// x if it is larger, else m, which is never NaN. No max instruction: they treat NaN differently.
-template <class V>
-HWY_INLINE V Larger(V x, V m) {
-  return hn::IfThenElse(hn::Gt(x, m), x, m);
-}
+// x if it is larger, else the lane, which is never NaN. No max instruction: they treat NaN differently.
+template <typename T>
+struct LargerStep {
+  template <class D>
+  static HWY_INLINE hn::Vec<D> Neutral(D d) {
+    return hn::Neg(FromBits(d, Format<T>::kInfinity));
+  }
+  template <class V>
+  static HWY_INLINE V Next(V lane, V x) {
+    return hn::IfThenElse(hn::Gt(x, lane), x, lane);
+  }
+};
 
 // The largest element that is not NaN, -inf if there is none. The order of comparisons changes no more than the sign of
 // a zero, so there is no need for virtual lanes; several vectors, since a comparison and a choice take 4 to 7 cycles.
 template <typename T>
 HWY_INLINE T Max(const T* x, std::size_t n) {
+  using Step = LargerStep<T>;
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   const std::size_t lanes = hn::Lanes(d);
-  const V lowest = hn::Neg(FromBits(d, Format<T>::kInfinity));
+  const V lowest = Step::Neutral(d);
   V m0 = lowest;
   V m1 = lowest;
   V m2 = lowest;
   V m3 = lowest;
   std::size_t i = 0;
   for (; i + 4 * lanes <= n; i += 4 * lanes) {
-    m0 = Larger(hn::LoadU(d, x + i), m0);
-    m1 = Larger(hn::LoadU(d, x + i + lanes), m1);
-    m2 = Larger(hn::LoadU(d, x + i + 2 * lanes), m2);
-    m3 = Larger(hn::LoadU(d, x + i + 3 * lanes), m3);
+    m0 = Step::Next(m0, hn::LoadU(d, x + i));
+    m1 = Step::Next(m1, hn::LoadU(d, x + i + lanes));
+    m2 = Step::Next(m2, hn::LoadU(d, x + i + 2 * lanes));
+    m3 = Step::Next(m3, hn::LoadU(d, x + i + 3 * lanes));
   }
-  for (; i + lanes <= n; i += lanes) m0 = Larger(hn::LoadU(d, x + i), m0);
-  if (i < n) m1 = Larger(hn::IfThenElse(hn::FirstN(d, n - i), LoadFirst(d, x + i, n - i), lowest), m1);
-  return hn::GetLane(hn::MaxOfLanes(d, Larger(Larger(m0, m1), Larger(m2, m3))));
+  for (; i + lanes <= n; i += lanes) m0 = Step::Next(m0, hn::LoadU(d, x + i));
+  if (i < n) m1 = Step::Next(m1, hn::IfThenElse(hn::FirstN(d, n - i), LoadFirst(d, x + i, n - i), lowest));
+  const auto next = [](auto a, auto b) HWY_ATTR { return Step::Next(a, b); };
+  return hn::GetLane(OverLanes(d, next(next(m0, m1), next(m2, m3)), next));
 }
 
 // The body of a SumKernel.
@@ -151,7 +176,7 @@ template <typename T>
 T RunSum(const T* x, std::size_t n) {
   VirtualLanes<T, AddStep> lanes;
   lanes.Take(n, x);
-  return lanes.Sum();
+  return lanes.Combined();
 }
 
 // ---- Softmax ------------------------------------------------------------------------------------------------------
@@ -181,19 +206,6 @@ struct Scale {
 // additions, one chain for each virtual lane, with the next exponentials.
 inline constexpr std::size_t kSoftmaxBlock = 4 * kVirtualLanes;
 
-// y_i = e^(x_i - max) * (1 / sum)
-template <typename T>
-void RunSoftmax(const T* x, T* y, std::size_t n) {
-  const ExpMinus<T> exp_minus{Max(x, n)};
-  VirtualLanes<T, AddStep> lanes;
-  for (std::size_t i = 0; i < n; i += kSoftmaxBlock) {
-    const std::size_t count = HWY_MIN(kSoftmaxBlock, n - i);
-    MapFormula(FunctionTag<T>(), exp_minus, y + i, count, x + i);
-    lanes.Take(count, y + i);
-  }
-  Map(hn::ScalableTag<T>(), Scale<T>{1 / lanes.Sum()}, y, n, y);
-}
-
 // (x - max) - log_sum
 template <typename T>
 struct MinusBoth {
@@ -205,20 +217,90 @@ struct MinusBoth {
   }
 };
 
+// Rows that fit into the virtual lanes are taken some at a time: one row's operations form a long chain, and its
+// exponentials would fill few lanes.
+template <typename T>
+struct ShortRows {
+  static constexpr std::size_t kRows = 4;
+
+  // e[i * kVirtualLanes + j] = e^(x_ij - max_i), and the sums over j.
+  HWY_INLINE void Take(const T* x, std::ptrdiff_t x_stride, std::size_t rows, std::size_t n) {
+    const hn::ScalableTag<T> d;
+    for (std::size_t i = 0; i < rows; ++i, x += x_stride) {
+      VirtualLanes<T, LargerStep<T>> lanes;
+      lanes.Take(n, x);
+      max[i] = lanes.Combined();
+      // Beyond n zeros, whose exponentials are ordinary numbers.
+      for (std::size_t j = 0; j < kVirtualLanes; j += HWY_LANES(T)) {
+        const std::size_t count = j < n ? HWY_MIN(n - j, HWY_LANES(T)) : 0;
+        const auto distance = hn::Sub(LoadFirst(d, x + HWY_MIN(j, n), count), hn::Set(d, max[i]));
+        hn::Store(hn::IfThenElseZero(hn::FirstN(d, count), distance), d, e + i * kVirtualLanes + j);
+      }
+    }
+    MapFormula(FunctionTag<T>(), Function<Exp>(), e, rows * kVirtualLanes, e);
+    for (std::size_t i = 0; i < rows; ++i) {
+      VirtualLanes<T, AddStep> lanes;
+      lanes.Take(n, e + i * kVirtualLanes);
+      sum[i] = lanes.Combined();
+    }
+  }
+
+  HWY_ALIGN T e[kRows * kVirtualLanes];
+  T max[kRows];
+  T sum[kRows];
+};
+
+// y_i = e^(x_i - max) * (1 / sum)
+template <typename T>
+void RunSoftmax(const T* x, std::ptrdiff_t x_stride, T* y, std::ptrdiff_t y_stride, std::size_t rows, std::size_t n) {
+  const hn::ScalableTag<T> d;
+  while (n <= kVirtualLanes && rows > 0) {
+    const std::size_t count = HWY_MIN(rows, ShortRows<T>::kRows);
+    ShortRows<T> some;
+    some.Take(x, x_stride, count, n);
+    for (std::size_t i = 0; i < count; ++i, x += x_stride, y += y_stride)
+      Map(d, Scale<T>{1 / some.sum[i]}, y, n, some.e + i * kVirtualLanes);
+    rows -= count;
+  }
+  for (; rows > 0; --rows, x += x_stride, y += y_stride) {
+    const ExpMinus<T> exp_minus{Max(x, n)};
+    VirtualLanes<T, AddStep> lanes;
+    for (std::size_t i = 0; i < n; i += kSoftmaxBlock) {
+      const std::size_t count = HWY_MIN(kSoftmaxBlock, n - i);
+      MapFormula(FunctionTag<T>(), exp_minus, y + i, count, x + i);
+      lanes.Take(count, y + i);
+    }
+    Map(d, Scale<T>{1 / lanes.Combined()}, y, n, y);
+  }
+}
+
 // y_i = (x_i - max) - log(sum of e^(x_j - max)), the sum being softmax's.
 template <typename T>
-void RunLogSoftmax(const T* x, T* y, std::size_t n) {
-  HWY_ALIGN T e[kSoftmaxBlock];  // y may be x, so it cannot hold them
-  const T max = Max(x, n);
-  VirtualLanes<T, AddStep> lanes;
-  for (std::size_t i = 0; i < n; i += kSoftmaxBlock) {
-    const std::size_t count = HWY_MIN(kSoftmaxBlock, n - i);
-    MapFormula(FunctionTag<T>(), ExpMinus<T>{max}, e, count, x + i);
-    lanes.Take(count, e);
+void RunLogSoftmax(const T* x, std::ptrdiff_t x_stride, T* y, std::ptrdiff_t y_stride, std::size_t rows,
+                   std::size_t n) {
+  const hn::ScalableTag<T> d;
+  const FunctionTag<T> df;
+  while (n <= kVirtualLanes && rows > 0) {
+    const std::size_t count = HWY_MIN(rows, ShortRows<T>::kRows);
+    ShortRows<T> some;
+    some.Take(x, x_stride, count, n);
+    MapFormula(df, Function<Log>(), some.sum, count, some.sum);
+    for (std::size_t i = 0; i < count; ++i, x += x_stride, y += y_stride)
+      Map(d, MinusBoth<T>{some.max[i], some.sum[i]}, y, n, x);
+    rows -= count;
   }
-  const FunctionTag<T> d;
-  const T log_sum = hn::GetLane(Function<Log>()(d, hn::Set(d, lanes.Sum())));
-  Map(hn::ScalableTag<T>(), MinusBoth<T>{max, log_sum}, y, n, x);
+  for (; rows > 0; --rows, x += x_stride, y += y_stride) {
+    HWY_ALIGN T e[kSoftmaxBlock];  // y may be x, so it cannot hold them
+    const T max = Max(x, n);
+    VirtualLanes<T, AddStep> lanes;
+    for (std::size_t i = 0; i < n; i += kSoftmaxBlock) {
+      const std::size_t count = HWY_MIN(kSoftmaxBlock, n - i);
+      MapFormula(df, ExpMinus<T>{max}, e, count, x + i);
+      lanes.Take(count, e);
+    }
+    const T log_sum = hn::GetLane(Function<Log>()(df, hn::Set(df, lanes.Combined())));
+    Map(d, MinusBoth<T>{max, log_sum}, y, n, x);
+  }
 }
 
 // y * (dy - dot)
@@ -236,7 +318,7 @@ template <typename T>
 void RunSoftmaxGradient(const T* y, const T* dy, T* dx, std::size_t n) {
   VirtualLanes<T, DotStep> lanes;
   lanes.Take(n, y, dy);
-  Map(hn::ScalableTag<T>(), SoftmaxGradient<T>{lanes.Sum()}, dx, n, y, dy);
+  Map(hn::ScalableTag<T>(), SoftmaxGradient<T>{lanes.Combined()}, dx, n, y, dy);
 }
 
 // dy - e^y * sum

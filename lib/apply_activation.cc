@@ -18,25 +18,24 @@ void IntegerRelu(const T* x, T* y, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) y[i] = std::max(x[i], T{0});
 }
 
-// Null: identity.
+// Null: none.
 template <typename T>
-auto KernelOf(const kernels::KernelTable& table, Activation activation) -> void (*)(const T*, T*, std::size_t) {
+auto ElementwiseKernelOf(const kernels::KernelTable& table, Activation activation)
+    -> void (*)(const T*, T*, std::size_t) {
   if constexpr (std::is_integral_v<T>) {
     return activation == Activation::kRelu ? IntegerRelu<T> : nullptr;
   } else {
     switch (activation) {
-      case Activation::kIdentity:
-        break;
       case Activation::kRelu:
         return LANEWISE_ROW_OF(T, table, relu).run;
       case Activation::kSigmoid:
         return LANEWISE_ROW_OF(T, table, sigmoid).run;
       case Activation::kTanh:
         return LANEWISE_ROW_OF(T, table, tanh).run;
+      case Activation::kIdentity:
       case Activation::kSoftmax:
-        return LANEWISE_ROW_OF(T, table, softmax).run;
       case Activation::kLogSoftmax:
-        return LANEWISE_ROW_OF(T, table, log_softmax).run;
+        break;
     }
     return nullptr;
   }
@@ -46,9 +45,18 @@ auto KernelOf(const kernels::KernelTable& table, Activation activation) -> void 
 
 template <typename T>
 void ActivateRows(const kernels::KernelTable& table, Activation activation, MatrixView<T> x) {
-  void (*const run)(const T*, T*, std::size_t) = KernelOf<T>(table, activation);
+  if constexpr (!std::is_integral_v<T>) {
+    if (!IsElementwise(activation)) {
+      const auto& kernel = activation == Activation::kSoftmax ? LANEWISE_ROW_OF(T, table, softmax)
+                                                              : LANEWISE_ROW_OF(T, table, log_softmax);
+      kernel.run(x.data, x.row_stride, x.data, x.row_stride, static_cast<std::size_t>(x.rows),
+                 static_cast<std::size_t>(x.cols));
+      return;
+    }
+  }
+  void (*const run)(const T*, T*, std::size_t) = ElementwiseKernelOf<T>(table, activation);
   if (run == nullptr) return;
-  if (IsElementwise(activation) && x.row_stride == x.cols) {
+  if (x.row_stride == x.cols) {
     run(x.data, x.data, static_cast<std::size_t>(x.rows * x.cols));  // dense: one long row
     return;
   }

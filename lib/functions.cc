@@ -39,20 +39,35 @@ Status CheckPair(MatrixView<const T> in, const internal::ByteRange& out_range, M
   return Status();
 }
 
-// Runs a kernel row by row: out = kernel(in...), with each `in` a MatrixView<const T>.
-template <typename T, class Kernel, class... In>
-Status Run(const Kernel& kernel, MatrixView<T> out, const In&... in) {
+template <typename T, class... In>
+Status Check(MatrixView<T> out, const In&... in) {
   const Result<internal::ByteRange> out_range = internal::CheckOutput<T>("the output", out);
   if (!out_range.ok()) return out_range.status();
   for (const MatrixView<const T>& view : {in...}) {
     Status status = CheckPair<T>(view, *out_range, out);
     if (!status.ok()) return status;
   }
-  if (out.cols == 0) return Status();
+  return Status();
+}
+
+template <typename T>
+Status Run(const kernels::RowKernel<T>& kernel, MatrixView<T> out, MatrixView<const T> in) {
+  Status status = Check<T>(out, in);
+  if (!status.ok() || out.cols == 0) return status;
+  kernel.run(in.data, in.row_stride, out.data, out.row_stride, static_cast<std::size_t>(out.rows),
+             static_cast<std::size_t>(out.cols));
+  return status;
+}
+
+// Runs a kernel row by row: out = kernel(in...), with each `in` a MatrixView<const T>.
+template <typename T, class Kernel, class... In>
+Status Run(const Kernel& kernel, MatrixView<T> out, const In&... in) {
+  Status status = Check<T>(out, in...);
+  if (!status.ok() || out.cols == 0) return status;
   for (std::ptrdiff_t i = 0; i < out.rows; ++i) {
     kernel.run(in.data + i * in.row_stride..., out.data + i * out.row_stride, static_cast<std::size_t>(out.cols));
   }
-  return Status();
+  return status;
 }
 
 }  // namespace

@@ -184,7 +184,7 @@ void CheckRow(std::string_view name, Tier /*tier*/, const KernelTable& /*table*/
 
 template <typename T>
 void CheckRow(std::string_view name, Tier tier, const KernelTable& table, const kernels::RowKernel<T>& kernel) {
-  const auto run = [&](const auto& in, T* out, std::size_t count) { kernel.run(in[0], out, count); };
+  const auto run = [&](const auto& in, T* out, std::size_t count) { kernel.run(in[0], 0, out, 0, 1, count); };
   for (std::size_t n : Lengths()) {
     Values<T> values(n);
     std::vector<T> x(n);
@@ -199,7 +199,7 @@ void CheckRow(std::string_view name, Tier tier, const KernelTable& table, const 
       x[n / 2] = special;
       REQUIRE(ReferenceRow(FunctionOf(name), ContextOf<T>(tier, table), x, expected));
       GuardedArray<T> out(n);
-      kernel.run(x.data(), out.data(), n);
+      kernel.run(x.data(), 0, out.data(), 0, 1, n);
       CAPTURE(special);
       REQUIRE(FirstDifference(out, expected) == n);
       if (!(special < std::numeric_limits<T>::infinity()))
@@ -437,8 +437,8 @@ void CheckSoftmaxError(const kernels::RowKernel<T>& softmax, const kernels::RowK
       for (T v : x) sum += std::exp(static_cast<long double>(v) - max);
       std::vector<T> y(n);
       std::vector<T> log_y(n);
-      softmax.run(x.data(), y.data(), n);
-      log_softmax.run(x.data(), log_y.data(), n);
+      softmax.run(x.data(), 0, y.data(), 0, 1, n);
+      log_softmax.run(x.data(), 0, log_y.data(), 0, 1, n);
       std::size_t wrong = 0;
       for (std::size_t i = 0; i < n; ++i) {
         const long double distance = max - static_cast<long double>(x[i]);

@@ -67,7 +67,7 @@ void NaiveActivate(const kernels::KernelTable& table, Activation activation, Mat
     if (activation == Activation::kSoftmax || activation == Activation::kLogSoftmax) {
       const kernels::RowKernel<T>& row = activation == Activation::kSoftmax ? LANEWISE_ROW_OF(T, table, softmax)
                                                                             : LANEWISE_ROW_OF(T, table, log_softmax);
-      row.run(&x(i, 0), &x(i, 0), static_cast<std::size_t>(x.cols));
+      row.run(&x(i, 0), 0, &x(i, 0), 0, 1, static_cast<std::size_t>(x.cols));
       continue;
     }
     for (std::ptrdiff_t j = 0; j < x.cols; ++j) {

@@ -18,10 +18,18 @@ struct FunctionPeer {
   std::function<void(const float* x, float* y, std::size_t n)> run;
 };
 
+// softmax and log_softmax of each row of a dense matrix.
+struct RowPeer {
+  std::string library;
+  std::string function;
+  std::function<void(const float* x, float* y, std::size_t rows, std::size_t cols)> run;
+};
+
 // SLEEF, glibc's libmvec, Highway's contrib/math, Eigen: whichever were found.
 std::vector<FunctionPeer> NativeFunctions();
 
-// oneDNN's eltwise primitives; none if oneDNN was not found.
+// oneDNN's primitives; none if oneDNN was not found.
 std::vector<FunctionPeer> OneDnnFunctions();
+std::vector<RowPeer> OneDnnRows();
 
 }  // namespace lanewise::peers

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <regex>
 #include <string>
@@ -18,6 +19,7 @@
 #include "functions.h"
 #include "lanewise/accuracy.h"
 #include "lanewise/cpu.h"
+#include "lanewise/functions.h"
 #include "lanewise/isa.h"
 
 namespace lanewise::peers {
@@ -50,25 +52,24 @@ std::vector<float> Sample(const Inputs& inputs, std::size_t n) {
   return x;
 }
 
-double Seconds(const FunctionPeer& peer, const std::vector<float>& x, std::vector<float>& y, int times) {
+double Seconds(const std::function<void()>& run, int times) {
   const auto begin = std::chrono::steady_clock::now();
-  for (int i = 0; i < times; ++i) peer.run(x.data(), y.data(), x.size());
+  for (int i = 0; i < times; ++i) run();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-// floats / ns of each peer.
-std::vector<double> Throughput(const std::vector<FunctionPeer>& peers, const std::vector<float>& x) {
+// floats / ns of each of the runs, which take `n` floats.
+std::vector<double> Throughput(const std::vector<std::function<void()>>& runs, std::size_t n) {
   constexpr int kRounds = 15;
-  std::vector<float> y(x.size());
   std::vector<int> times;
-  for (const FunctionPeer& peer : peers) {
-    Seconds(peer, x, y, 1);
-    times.push_back(1 + static_cast<int>(3e-4 / Seconds(peer, x, y, 1)));
+  for (const auto& run : runs) {
+    Seconds(run, 1);
+    times.push_back(1 + static_cast<int>(3e-4 / Seconds(run, 1)));
   }
-  std::vector<std::vector<double>> rates(peers.size());
+  std::vector<std::vector<double>> rates(runs.size());
   for (int round = 0; round < kRounds; ++round) {
-    for (std::size_t p = 0; p < peers.size(); ++p) {
-      rates[p].push_back(static_cast<double>(x.size()) * times[p] / Seconds(peers[p], x, y, times[p]) * 1e-9);
+    for (std::size_t r = 0; r < runs.size(); ++r) {
+      rates[r].push_back(static_cast<double>(n) * times[r] / Seconds(runs[r], times[r]) * 1e-9);
     }
   }
   std::vector<double> medians;
@@ -79,6 +80,13 @@ std::vector<double> Throughput(const std::vector<FunctionPeer>& peers, const std
   return medians;
 }
 
+std::vector<double> Throughput(const std::vector<FunctionPeer>& peers, const std::vector<float>& x) {
+  std::vector<float> y(x.size());
+  std::vector<std::function<void()>> runs;
+  for (const FunctionPeer& peer : peers) runs.emplace_back([&] { peer.run(x.data(), y.data(), x.size()); });
+  return Throughput(runs, x.size());
+}
+
 double MaxUlpOf(Function function, const FunctionPeer& peer) {
   SerialExecutor executor;
   const Candidate candidate{peer.library, peer.run};
@@ -86,9 +94,11 @@ double MaxUlpOf(Function function, const FunctionPeer& peer) {
   return found.ok() ? found->front().max_ulp : NAN;
 }
 
+constexpr const char* kTiers[] = {"avx512", "avx2", "neon"};
+
 std::vector<FunctionPeer> PeersFor(Function function) {
   std::vector<FunctionPeer> peers;
-  for (const char* tier : {"avx512", "avx2", "neon"}) {
+  for (const char* tier : kTiers) {
     const Result<Kernels> kernels = SelectKernels(tier);
     if (!kernels.ok()) continue;
     peers.push_back(
@@ -103,6 +113,81 @@ std::vector<FunctionPeer> PeersFor(Function function) {
     }
   }
   return peers;
+}
+
+// ---- Rows ----------------------------------------------------------------------------------------------------------
+
+constexpr std::size_t kRowLengths[] = {10, 100, 1000, 4096};
+constexpr std::size_t kInRows = 16000;  // numbers in all rows together: in L2
+
+std::vector<RowPeer> RowPeersFor(const std::string& function) {
+  std::vector<RowPeer> peers;
+  for (const char* tier : kTiers) {
+    const Result<Kernels> kernels = SelectKernels(tier);
+    if (!kernels.ok()) continue;
+    const auto apply = function == "softmax" ? Softmax<float> : LogSoftmax<float>;
+    peers.push_back({fmt::format("Lanewise {}", tier), function,
+                     [apply, context = std::make_shared<Context>(*kernels)](const float* x, float* y, std::size_t rows,
+                                                                            std::size_t cols) {
+                       const auto m = static_cast<std::ptrdiff_t>(rows);
+                       const auto n = static_cast<std::ptrdiff_t>(cols);
+                       if (!apply(*context, {x, m, n}, {y, m, n}).ok()) std::fill_n(y, rows * cols, NAN);
+                     }});
+  }
+  for (const RowPeer& peer : OneDnnRows()) {
+    if (peer.function == function) peers.push_back(peer);
+  }
+  return peers;
+}
+
+// The largest error of one row, as a share of what Lanewise allows itself (functions.h).
+double ShareOfBound(const std::string& function, const float* x, const float* y, std::size_t n) {
+  const double max = *std::max_element(x, x + n);
+  double sum = 0;
+  for (std::size_t i = 0; i < n; ++i) sum += std::exp(x[i] - max);
+  double worst = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double distance = max - x[i];
+    const double of_n = static_cast<double>(n) / 16;
+    double share = 0;
+    if (function == "softmax") {
+      const double exact = std::exp(-distance) / sum;
+      share = std::fabs(y[i] - exact) / exact / (8 + distance + of_n);
+    } else {
+      const double exact = -distance - std::log(sum);
+      share = std::fabs(y[i] - exact) / (16 + 2 * std::fabs(exact) + of_n);
+    }
+    worst = std::max(worst, std::ldexp(share, 24));
+  }
+  return worst;
+}
+
+void CompareRows(const std::string& function) {
+  const std::vector<RowPeer> peers = RowPeersFor(function);
+  std::vector<std::vector<double>> columns;
+  std::vector<double> worst(peers.size());
+  fmt::print("\n{:<16}", function);
+  for (const std::size_t cols : kRowLengths) {
+    fmt::print("{:>12}", fmt::format("rows of {}", cols));
+    const std::size_t rows = kInRows / cols;
+    const std::vector<float> x = Sample(kInputs[0], rows * cols);
+    std::vector<float> y(x.size());
+    std::vector<std::function<void()>> runs;
+    for (std::size_t p = 0; p < peers.size(); ++p) {
+      runs.emplace_back([&, p] { peers[p].run(x.data(), y.data(), rows, cols); });
+      runs.back()();
+      for (std::size_t i = 0; i < rows * cols; i += cols) {
+        worst[p] = std::max(worst[p], ShareOfBound(function, &x[i], &y[i], cols));
+      }
+    }
+    columns.push_back(Throughput(runs, x.size()));
+  }
+  fmt::print("{:>24}\n", "error, share of bound");
+  for (std::size_t p = 0; p < peers.size(); ++p) {
+    fmt::print("{:<16}", peers[p].library);
+    for (const std::vector<double>& column : columns) fmt::print("{:>12.2f}", column[p]);
+    fmt::print("{:>24.2f}\n", worst[p]);
+  }
 }
 
 int Main(int argc, char** argv) {
@@ -135,6 +220,9 @@ int Main(int argc, char** argv) {
       fmt::print("{:>12.3g}\n", MaxUlpOf(function, peers[p]));
       std::fflush(stdout);
     }
+  }
+  for (const char* function : {"softmax", "log_softmax"}) {
+    if (std::regex_search(function, filter)) CompareRows(function);
   }
   return 0;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// oneDNN's eltwise primitives.
+// oneDNN's eltwise and softmax primitives.
 
 #include "functions.h"
 
@@ -9,55 +9,87 @@
 #include <dnnl.hpp>
 #include <map>
 #include <memory>
+#include <utility>
 
 namespace lanewise::peers {
 
 namespace {
 
-// A primitive for each size, made once. Not for several threads at a time.
-class Eltwise {
+// A primitive for each shape, made once, with the memory that it reads and writes. Not for several threads at a time.
+class Primitive {
  public:
-  explicit Eltwise(dnnl::algorithm algorithm) : algorithm_(algorithm) {}
+  using Make = std::function<dnnl::primitive(const dnnl::engine&, const dnnl::memory::desc&)>;
+  explicit Primitive(Make make) : make_(std::move(make)) {}
 
-  void Run(const float* x, float* y, std::size_t n) {
-    const dnnl::memory::desc shape({static_cast<dnnl::memory::dim>(n)}, dnnl::memory::data_type::f32,
-                                   dnnl::memory::format_tag::a);
-    auto& primitive = primitives_[n];
-    if (!primitive) {
-#if DNNL_VERSION_MAJOR < 3
-      const dnnl::eltwise_forward::desc what(dnnl::prop_kind::forward_inference, algorithm_, shape);
-      primitive = dnnl::eltwise_forward(dnnl::eltwise_forward::primitive_desc(what, engine_));
-#else
-      primitive = dnnl::eltwise_forward(
-          dnnl::eltwise_forward::primitive_desc(engine_, dnnl::prop_kind::forward_inference, algorithm_, shape, shape));
-#endif
+  void Run(const float* x, float* y, std::size_t rows, std::size_t cols) {
+    Prepared& prepared = prepared_[{rows, cols}];
+    if (!prepared.primitive) {
+      const dnnl::memory::desc shape({static_cast<dnnl::memory::dim>(rows), static_cast<dnnl::memory::dim>(cols)},
+                                     dnnl::memory::data_type::f32, dnnl::memory::format_tag::ab);
+      prepared = {make_(engine_, shape), dnnl::memory(shape, engine_, nullptr), dnnl::memory(shape, engine_, nullptr)};
     }
-    const dnnl::memory in(shape, engine_, const_cast<float*>(x));
-    const dnnl::memory out(shape, engine_, y);
-    primitive.execute(stream_, {{DNNL_ARG_SRC, in}, {DNNL_ARG_DST, out}});
+    prepared.in.set_data_handle(const_cast<float*>(x));
+    prepared.out.set_data_handle(y);
+    prepared.primitive.execute(stream_, {{DNNL_ARG_SRC, prepared.in}, {DNNL_ARG_DST, prepared.out}});
     stream_.wait();
   }
 
  private:
-  dnnl::algorithm algorithm_;
+  struct Prepared {
+    dnnl::primitive primitive;
+    dnnl::memory in;
+    dnnl::memory out;
+  };
+  Make make_;
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream_{engine_};
-  std::map<std::size_t, dnnl::eltwise_forward> primitives_;
+  std::map<std::pair<std::size_t, std::size_t>, Prepared> prepared_;
 };
 
-FunctionPeer Peer(const char* function, dnnl::algorithm algorithm) {
-  return {"oneDNN", function,
-          [eltwise = std::make_shared<Eltwise>(algorithm)](const float* x, float* y, std::size_t n) {
-            eltwise->Run(x, y, n);
+FunctionPeer Eltwise(const char* function, dnnl::algorithm algorithm) {
+  const auto make = [algorithm](const dnnl::engine& engine, const dnnl::memory::desc& shape) -> dnnl::primitive {
+    using Forward = dnnl::eltwise_forward;
+#if DNNL_VERSION_MAJOR < 3
+    return Forward({{dnnl::prop_kind::forward_inference, algorithm, shape}, engine});
+#else
+    return Forward({engine, dnnl::prop_kind::forward_inference, algorithm, shape, shape});
+#endif
+  };
+  return {"oneDNN", function, [primitive = std::make_shared<Primitive>(make)](const float* x, float* y, std::size_t n) {
+            primitive->Run(x, y, 1, n);
           }};
+}
+
+#if DNNL_VERSION_MAJOR < 3
+template <class Forward>
+dnnl::primitive MakeSoftmax(const dnnl::engine& engine, const dnnl::memory::desc& shape) {
+  return Forward({{dnnl::prop_kind::forward_inference, shape, 1}, engine});
+}
+constexpr auto kSoftmax = MakeSoftmax<dnnl::softmax_forward>;
+constexpr auto kLogSoftmax = MakeSoftmax<dnnl::logsoftmax_forward>;
+#else
+template <dnnl::algorithm kAlgorithm>
+dnnl::primitive MakeSoftmax(const dnnl::engine& engine, const dnnl::memory::desc& shape) {
+  return dnnl::softmax_forward({engine, dnnl::prop_kind::forward_inference, kAlgorithm, shape, shape, 1});
+}
+constexpr auto kSoftmax = MakeSoftmax<dnnl::algorithm::softmax_accurate>;
+constexpr auto kLogSoftmax = MakeSoftmax<dnnl::algorithm::softmax_log>;
+#endif
+
+RowPeer Rows(const char* function, const Primitive::Make& make) {
+  return {"oneDNN", function,
+          [primitive = std::make_shared<Primitive>(make)](const float* x, float* y, std::size_t rows,
+                                                          std::size_t cols) { primitive->Run(x, y, rows, cols); }};
 }
 
 }  // namespace
 
 std::vector<FunctionPeer> OneDnnFunctions() {
-  return {Peer("exp", dnnl::algorithm::eltwise_exp), Peer("log", dnnl::algorithm::eltwise_log),
-          Peer("sigmoid", dnnl::algorithm::eltwise_logistic), Peer("tanh", dnnl::algorithm::eltwise_tanh)};
+  return {Eltwise("exp", dnnl::algorithm::eltwise_exp), Eltwise("log", dnnl::algorithm::eltwise_log),
+          Eltwise("sigmoid", dnnl::algorithm::eltwise_logistic), Eltwise("tanh", dnnl::algorithm::eltwise_tanh)};
 }
+
+std::vector<RowPeer> OneDnnRows() { return {Rows("softmax", kSoftmax), Rows("log_softmax", kLogSoftmax)}; }
 
 }  // namespace lanewise::peers
 
@@ -65,6 +97,7 @@ std::vector<FunctionPeer> OneDnnFunctions() {
 
 namespace lanewise::peers {
 std::vector<FunctionPeer> OneDnnFunctions() { return {}; }
+std::vector<RowPeer> OneDnnRows() { return {}; }
 }  // namespace lanewise::peers
 
 #endif

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -89,7 +90,8 @@ Result<std::vector<Row>> Measure(Function function, std::vector<Context>& contex
     candidates.push_back(
         {Name(*tier), [function, kernels = context.kernels()](const float* x, float* y, std::size_t n) {
            Context own(kernels);
-           (void)Apply(own, function, {x, n}, {y, n});
+           // What could not be computed counts as wrong.
+           if (!Apply(own, function, {x, n}, {y, n}).ok()) std::fill_n(y, n, std::numeric_limits<float>::quiet_NaN());
          }});
   }
   ProgressBar bar;

@@ -92,10 +92,11 @@ void Judge(const Facts& facts, std::uint32_t first, std::uint32_t stride, const 
   }
 }
 
-// The memory of one thread.
+// The memory of one thread: all that it needs for blocks of at most `longest` inputs. Running allocates nothing.
 class Worker {
  public:
-  explicit Worker(std::size_t candidates) : x_(kPiece), exact_(kPiece), y_(candidates, std::vector<float>(kChunk)) {}
+  Worker(std::size_t candidates, std::size_t longest)
+      : x_(kPiece), exact_(kPiece), y_(candidates, std::vector<float>(longest)), piece_(candidates) {}
 
   // findings: one per candidate.
   void Run(Function function, std::span<const Candidate> candidates, const SweepBlock& block,
@@ -132,7 +133,6 @@ class Worker {
   // Candidates with the same bits have the same errors: those of the first are counted for the others too.
   void JudgePiece(const Facts& facts, std::uint32_t first, std::uint32_t stride, std::size_t c, std::uint32_t begin,
                   std::uint32_t n, Findings* findings) {
-    piece_.resize(y_.size());
     std::size_t same = 0;
     while (std::memcmp(y_[same].data() + begin, y_[c].data() + begin, n * sizeof(float)) != 0) ++same;
     if (same == c) {
@@ -277,7 +277,10 @@ Result<std::vector<Accuracy>> Sweep(Function function, std::span<const Candidate
   }
   try {
     std::vector<Findings> findings(blocks.size() * candidates.size());
-    std::vector<Worker> workers(static_cast<std::size_t>(executor.Threads()), Worker(candidates.size()));
+    std::uint32_t longest = 0;
+    for (const SweepBlock& block : blocks) longest = std::max(longest, block.count);
+    const std::size_t threads = std::min(static_cast<std::size_t>(executor.Threads()), blocks.size());
+    std::vector<Worker> workers(threads, Worker(candidates.size(), longest));
     std::atomic<std::size_t> next{0};
     std::atomic<bool> ended{false};
     std::size_t done = 0;

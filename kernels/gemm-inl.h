@@ -171,21 +171,32 @@ HWY_INLINE void Steps(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t 
   }
 }
 
-// Loads or stores vector `vec` of a row of n columns; `kFull` promises that all columns are there.
+// Loads or stores vector `vec` of a row of n columns; `kFull` promises that all columns are there. Where masks are
+// registers, a tile's are computed once and its rows need no branch.
 template <bool kFull, class D, typename T>
 HWY_INLINE hn::Vec<D> LoadColumns(D d, const T* row, std::size_t vec, std::size_t n) {
   const std::size_t begin = vec * HWY_LANES(T);
-  if (kFull || begin + HWY_LANES(T) <= n) return hn::LoadU(d, row + begin);
-  return begin < n ? LoadFirst(d, row + begin, HWY_MIN(n - begin, HWY_LANES(T))) : hn::Zero(d);
+  if (kFull) return hn::LoadU(d, row + begin);
+#if HWY_TARGET == HWY_AVX3
+  return LoadFirst(d, row + begin, HWY_MIN(HWY_MAX(n, begin) - begin, HWY_LANES(T)));
+#else
+  if (begin + HWY_LANES(T) <= n) return hn::LoadU(d, row + begin);
+  return begin < n ? LoadFirst(d, row + begin, n - begin) : hn::Zero(d);
+#endif
 }
 template <bool kFull, class D, typename T>
 HWY_INLINE void StoreColumns(D d, hn::Vec<D> v, T* row, std::size_t vec, std::size_t n) {
   const std::size_t begin = vec * HWY_LANES(T);
-  if (kFull || begin + HWY_LANES(T) <= n) {
+  if (kFull) return hn::StoreU(v, d, row + begin);
+#if HWY_TARGET == HWY_AVX3
+  StoreFirst(d, v, row + begin, HWY_MIN(HWY_MAX(n, begin) - begin, HWY_LANES(T)));
+#else
+  if (begin + HWY_LANES(T) <= n) {
     hn::StoreU(v, d, row + begin);
   } else if (begin < n) {
-    StoreFirst(d, v, row + begin, HWY_MIN(n - begin, HWY_LANES(T)));
+    StoreFirst(d, v, row + begin, n - begin);
   }
+#endif
 }
 
 // What outputs start from: bias or +0, plus beta * C.

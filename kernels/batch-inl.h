@@ -108,7 +108,6 @@ LANEWISE_LIFT(Lt)
 LANEWISE_LIFT(Min)
 LANEWISE_LIFT(Mul)
 LANEWISE_LIFT(MulAdd)
-LANEWISE_LIFT(MulSub)
 LANEWISE_LIFT(Neg)
 LANEWISE_LIFT(NegMulAdd)
 LANEWISE_LIFT(Or)
@@ -147,11 +146,6 @@ HWY_INLINE M Intersection(const Batch<M, kSize>& mask) {
 template <class D, class M>
 HWY_INLINE bool AllTrue(D d, const M& mask) {
   return hn::AllTrue(d, Intersection(mask));
-}
-
-template <class D, class M>
-HWY_INLINE bool AllFalse(D d, const M& mask) {
-  return hn::AllTrue(d, Intersection(Lift([](const auto& m) HWY_ATTR { return hn::Not(m); }, mask)));
 }
 
 // The index is a template parameter, here as above, so that a batch stays in registers.

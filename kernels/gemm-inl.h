@@ -14,6 +14,7 @@
 #endif
 
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 #include "hwy/highway.h"
@@ -106,13 +107,19 @@ HWY_INLINE void LoadRowOfB(D d, const T* p, std::ptrdiff_t panel_stride, hn::Vec
    ...);
 }
 
-// acc += a(:, k) * b(k, :), one step of k, over kPanels panels of kVecs vectors.
-template <int kVecs, int kPanels, class D, typename T, std::size_t... kRow>
+// acc += a(:, k) * b(k, :), one step of k, over kPanels panels of kVecs vectors, b_panel_stride apart. kNarrow: over
+// the first b_panel_stride elements of one vector; not one more is read.
+template <int kVecs, int kPanels, bool kNarrow = false, class D, typename T, std::size_t... kRow>
 HWY_INLINE void Step(D d, const T* a, std::ptrdiff_t a_row_stride, const T* b_row, std::ptrdiff_t b_panel_stride,
                      hn::Vec<D>* acc, std::index_sequence<kRow...>) {
   constexpr std::make_index_sequence<kVecs * kPanels> kAllVecs;
   hn::Vec<D> b[kVecs * kPanels];
-  LoadRowOfB<kVecs>(d, b_row, b_panel_stride, b, kAllVecs);
+  if constexpr (kNarrow) {
+    static_assert(kVecs * kPanels == 1);
+    b[0] = LoadFirst(d, b_row, static_cast<std::size_t>(b_panel_stride));
+  } else {
+    LoadRowOfB<kVecs>(d, b_row, b_panel_stride, b, kAllVecs);
+  }
   (FmaRow(d, hn::Set(d, a[static_cast<std::ptrdiff_t>(kRow) * a_row_stride]), b, acc + kRow * kVecs * kPanels,
           kAllVecs),
    ...);
@@ -134,14 +141,15 @@ HWY_INLINE void PrefetchStep(const char* next) {
 }
 
 // `k` steps of k from `at`, step t into chain t mod kChains. `acc` has kCount accumulators per chain.
-template <int kChains, int kRows, int kVecs, int kPanels, bool kPrefetch, class D, typename T>
+template <int kChains, int kRows, int kVecs, int kPanels, bool kPrefetch, bool kNarrow, class D, typename T>
 HWY_INLINE void Steps(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t k, hn::Vec<D>* acc) {
   constexpr int kCount = kRows * kVecs * kPanels;
   constexpr std::make_index_sequence<kRows> kAllRows;
   const std::ptrdiff_t a_row = t.a_row_stride;
   const std::ptrdiff_t a_k = t.a_k_stride;
   const std::ptrdiff_t b_k = t.b_k_stride;
-  const std::ptrdiff_t b_panel = t.b_panel_stride;
+  // The cast says that n is small; FirstN would branch on it in the loop.
+  const std::ptrdiff_t b_panel = kNarrow ? static_cast<std::uint8_t>(t.n) : t.b_panel_stride;
   const T* a = at.a;
   const T* b = at.b;
   if constexpr (kChains == 1) {
@@ -151,23 +159,23 @@ HWY_INLINE void Steps(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t 
         PrefetchStep<kVecs, T>(next);
         next += t.next_step;
       }
-      Step<kVecs, kPanels>(d, a, a_row, b, b_panel, acc, kAllRows);
+      Step<kVecs, kPanels, kNarrow>(d, a, a_row, b, b_panel, acc, kAllRows);
       a += a_k;
       b += b_k;
     }
   } else {
     static_assert(kChains == 4);
     for (; k >= 4; k -= 4) {
-      Step<kVecs, kPanels>(d, a, a_row, b, b_panel, acc, kAllRows);
-      Step<kVecs, kPanels>(d, a + a_k, a_row, b + b_k, b_panel, acc + kCount, kAllRows);
-      Step<kVecs, kPanels>(d, a + 2 * a_k, a_row, b + 2 * b_k, b_panel, acc + 2 * kCount, kAllRows);
-      Step<kVecs, kPanels>(d, a + 3 * a_k, a_row, b + 3 * b_k, b_panel, acc + 3 * kCount, kAllRows);
+      Step<kVecs, kPanels, kNarrow>(d, a, a_row, b, b_panel, acc, kAllRows);
+      Step<kVecs, kPanels, kNarrow>(d, a + a_k, a_row, b + b_k, b_panel, acc + kCount, kAllRows);
+      Step<kVecs, kPanels, kNarrow>(d, a + 2 * a_k, a_row, b + 2 * b_k, b_panel, acc + 2 * kCount, kAllRows);
+      Step<kVecs, kPanels, kNarrow>(d, a + 3 * a_k, a_row, b + 3 * b_k, b_panel, acc + 3 * kCount, kAllRows);
       a += 4 * a_k;
       b += 4 * b_k;
     }
-    if (k > 0) Step<kVecs, kPanels>(d, a, a_row, b, b_panel, acc, kAllRows);
-    if (k > 1) Step<kVecs, kPanels>(d, a + a_k, a_row, b + b_k, b_panel, acc + kCount, kAllRows);
-    if (k > 2) Step<kVecs, kPanels>(d, a + 2 * a_k, a_row, b + 2 * b_k, b_panel, acc + 2 * kCount, kAllRows);
+    if (k > 0) Step<kVecs, kPanels, kNarrow>(d, a, a_row, b, b_panel, acc, kAllRows);
+    if (k > 1) Step<kVecs, kPanels, kNarrow>(d, a + a_k, a_row, b + b_k, b_panel, acc + kCount, kAllRows);
+    if (k > 2) Step<kVecs, kPanels, kNarrow>(d, a + 2 * a_k, a_row, b + 2 * b_k, b_panel, acc + 2 * kCount, kAllRows);
   }
 }
 
@@ -272,8 +280,9 @@ HWY_INLINE void ZeroAll(V zero, V* acc, std::index_sequence<kI...>) {
   ((acc[kI] = zero), ...);
 }
 
-// A tile of kRows x (kPanels * kVecs * lanes) with kChains FMA chains per output.
-template <typename T, int kRows, int kVecs, int kPanels, int kChains>
+// A tile of kRows x (kPanels * kVecs * lanes) with kChains FMA chains per output. kNarrow: of B's rows n elements are
+// read.
+template <typename T, int kRows, int kVecs, int kPanels, int kChains, bool kNarrow = false>
 void ColumnTile(const TileArgs<T>& t) {
   const hn::ScalableTag<T> d;
   constexpr int kCount = kRows * kVecs * kPanels;  // accumulators per chain
@@ -286,7 +295,7 @@ void ColumnTile(const TileArgs<T>& t) {
     hn::Vec<hn::ScalableTag<T>> acc[kChains * kCount];
     ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kChains * kCount>());
     if (first) StartAll<kVecs * kPanels>(d, t, acc, kAllOutputs);
-    Steps<kChains, kRows, kVecs, kPanels, kPanels == 1 && kChains == 1>(d, t, at, chunk, acc);
+    Steps<kChains, kRows, kVecs, kPanels, kPanels == 1 && kChains == 1, kNarrow>(d, t, at, chunk, acc);
     FinishAll<kChains, kVecs * kPanels>(d, t, first, acc, kAllOutputs);
     first = false;
     k -= chunk;
@@ -385,7 +394,7 @@ void LongTile(const TileArgs<T>& t) {
     V acc[kChains * kCount];
     ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kChains * kCount>());
     if (k == t.k) StartAll<kVecs>(d, t, acc, kAllOutputs);
-    Steps<kChains, kRows, kVecs, 1, false>(d, t, at, chunk, acc);
+    Steps<kChains, kRows, kVecs, 1, false, false>(d, t, at, chunk, acc);
     AddChunk<kChains, kCount>(k == t.k, acc, s, kAllOutputs);
     at.a += chunk * t.a_k_stride;
     at.b += chunk * t.b_k_stride;
@@ -428,37 +437,66 @@ HWY_INLINE void LastSteps16(D d, const T* a, std::ptrdiff_t a_row_stride, const 
 // Puts the start into chain 0 of a row.
 template <class D, typename T>
 HWY_INLINE hn::Vec<D> StartChain0(D d, const TileArgs<T>& t, std::size_t row) {
-  HWY_ALIGN T lanes[HWY_LANES(T)] = {};
-  lanes[0] = t.bias == nullptr ? T{0} : t.bias[0];
+  hn::Vec<D> start = t.bias == nullptr ? hn::Zero(d) : hn::Set(d, t.bias[0]);
   if (t.beta != T{0}) {
     const T c = t.c[static_cast<std::ptrdiff_t>(row) * t.c_row_stride];
-    lanes[0] = hn::GetLane(MultiplyAdd(d, hn::Set(d, t.beta), hn::Set(d, c), hn::Set(d, lanes[0])));
+    start = MultiplyAdd(d, hn::Set(d, t.beta), hn::Set(d, c), start);
   }
-  return hn::Load(d, lanes);
+  return hn::IfThenElseZero(hn::FirstN(d, 1), start);
 }
 template <int kVecs, class D, typename T, std::size_t... kRow>
 HWY_INLINE void StartRows16(D d, const TileArgs<T>& t, hn::Vec<D>* acc, std::index_sequence<kRow...>) {
   ((acc[kRow * kVecs] = StartChain0(d, t, kRow)), ...);
 }
 
+// The sum of a vector's lanes over the tree of neighbours, in every lane: each level adds what lies 1, 2, 4 and 8 lanes
+// away, in groups that have their own sum in all lanes by then.
+template <class D, typename T = hn::TFromD<D>>
+HWY_INLINE hn::Vec<D> SumNeighbours(D d, hn::Vec<D> v) {
+  (void)d;
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (sizeof(T) == 4) {
+    v = hn::Add(v, hn::Shuffle2301(v));
+    v = hn::Add(v, hn::Shuffle1032(v));
+  } else {
+    v = hn::Add(v, hn::Shuffle01(v));
+  }
+#endif
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  v = hn::Add(v, hn::SwapAdjacentBlocks(v));
+#endif
+#if HWY_TARGET == HWY_AVX3
+  v = hn::Add(v, hn::ConcatLowerUpper(d, v, v));
+#endif
+  return v;
+}
+
+// The sum of kVecs vectors over the tree of neighbours.
+template <int kVecs, class V>
+HWY_INLINE V SumVectors(const V* v) {
+  if constexpr (kVecs == 1) {
+    return v[0];
+  } else {
+    return hn::Add(SumVectors<kVecs / 2>(v), SumVectors<kVecs / 2>(v + kVecs / 2));
+  }
+}
+
 // Adds the 16 chains of a row and stores its output.
-template <class D, typename T, std::size_t... kVec>
+template <int kVecs, class D, typename T, std::size_t... kVec>
 HWY_INLINE void FinishRow16(D d, const TileArgs<T>& t, bool first, const hn::Vec<D>* p, std::size_t row,
                             std::index_sequence<kVec...>) {
-  HWY_ALIGN T chain[16];
-  (hn::Store(p[kVec], d, chain + kVec * HWY_LANES(T)), ...);
+  hn::Vec<D> sum = p[0];
   if (t.k != 0) {  // K = 0 is the start itself, as in Finish
-    for (int width = 8; width > 0; width /= 2) {
-      for (int j = 0; j < width; ++j) chain[j] = kernels::Plus(chain[2 * j], chain[2 * j + 1]);
-    }
+    const hn::Vec<D> sums[kVecs] = {SumNeighbours(d, p[kVec])...};
+    sum = SumVectors<kVecs>(sums);
   }
   T* c = t.c + static_cast<std::ptrdiff_t>(row) * t.c_row_stride;
-  *c = first ? chain[0] : kernels::Plus(*c, chain[0]);
+  *c = first ? hn::GetLane(sum) : kernels::Plus(*c, hn::GetLane(sum));
 }
 template <int kVecs, class D, typename T, std::size_t... kRow>
 HWY_INLINE void FinishRows16(D d, const TileArgs<T>& t, bool first, const hn::Vec<D>* acc,
                              std::index_sequence<kRow...>) {
-  (FinishRow16(d, t, first, acc + kRow * kVecs, kRow, std::make_index_sequence<kVecs>()), ...);
+  (FinishRow16<kVecs>(d, t, first, acc + kRow * kVecs, kRow, std::make_index_sequence<kVecs>()), ...);
 }
 
 // A tile of kRows x 1.
@@ -488,6 +526,52 @@ void OneColumnTile(const TileArgs<T>& t) {
   } while (k > 0);
 }
 
+// ---- Outer products (K = 1) --------------------------------------------------------------------------------------
+// What a gradient of one sample is. Each output has one step, so there is nothing to keep in registers: rows pass by.
+
+// Columns [j, j + lanes) or, of the last ones, [j, n) of a row of C. Several chains add +0, which makes -0 of an
+// underflow +0.
+template <bool kFull, bool kSeveralChains, class D, typename T>
+HWY_INLINE void OuterColumns(D d, const TileArgs<T>& t, hn::Vec<D> a, std::size_t j, T* c) {
+  const auto n = static_cast<std::size_t>(t.n);
+  const std::size_t vec = j / HWY_LANES(T);
+  hn::Vec<D> start = t.bias == nullptr ? hn::Zero(d) : LoadColumns<kFull>(d, t.bias, vec, n);
+  if (t.beta != T{0}) start = MultiplyAdd(d, hn::Set(d, t.beta), LoadColumns<kFull>(d, c, vec, n), start);
+  hn::Vec<D> p = MultiplyAdd(d, a, LoadColumns<kFull>(d, t.b, vec, n), start);
+  if constexpr (kSeveralChains) p = hn::Add(p, hn::Zero(d));
+  StoreColumns<kFull>(d, p, c, vec, n);
+}
+
+template <typename T, bool kSeveralChains>
+void OuterProduct(const TileArgs<T>& t, std::ptrdiff_t m) {
+  const hn::ScalableTag<T> d;
+  const auto n = static_cast<std::size_t>(t.n);
+  const std::ptrdiff_t a_row_stride = t.a_row_stride;
+  const std::ptrdiff_t c_row_stride = t.c_row_stride;
+  const T* a = t.a;
+  T* c = t.c;
+  if (n <= HWY_LANES(T) && t.beta == T{0}) {  // everything but A stays in registers
+    const auto b = LoadFirst(d, t.b, n);
+    const auto start = t.bias == nullptr ? hn::Zero(d) : LoadFirst(d, t.bias, n);
+    for (; m > 0; --m) {
+      auto p = MultiplyAdd(d, hn::Set(d, *a), b, start);
+      if constexpr (kSeveralChains) p = hn::Add(p, hn::Zero(d));
+      StoreFirst(d, p, c, n);
+      a += a_row_stride;
+      c += c_row_stride;
+    }
+    return;
+  }
+  for (; m > 0; --m) {
+    const auto a_row = hn::Set(d, *a);
+    std::size_t j = 0;
+    for (; j + HWY_LANES(T) <= n; j += HWY_LANES(T)) OuterColumns<true, kSeveralChains>(d, t, a_row, j, c);
+    if (j < n) OuterColumns<false, kSeveralChains>(d, t, a_row, j, c);
+    a += a_row_stride;
+    c += c_row_stride;
+  }
+}
+
 // ---- Rows of the table -----------------------------------------------------------------------------------------
 
 // The last m for which a wide or a long tile exists.
@@ -504,6 +588,14 @@ constexpr TileFunction<T> WideOrNull() {
   static_assert(kPanels <= kernels::kMaxWidePanels);
   if constexpr (kPanels == 1) return nullptr;
   return &ColumnTile<T, kRows, kVecs, kPanels, kChains>;
+}
+// Where masked loads touch nothing beyond the mask, and cost no more than others.
+template <typename T, int kRows, int kVecs, int kChains>
+constexpr TileFunction<T> NarrowOrNull() {
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  if constexpr (kVecs == 1) return &ColumnTile<T, kRows, kVecs, 1, kChains, true>;
+#endif
+  return nullptr;
 }
 template <typename T, int kRows, int kVecs, int kStreams, int kChains>
 constexpr TileFunction<T> LongOrNull() {
@@ -531,6 +623,8 @@ constexpr GemmTiles<T> MakeColumnTiles(std::index_sequence<kRow...>, std::index_
           .tile = {&ColumnTile<T, kRow + 1, kVecs, 1, kChains>...},
           .slim_nr = kVecs == 1 ? 0 : static_cast<int>(HWY_LANES(T)),
           .slim = {SlimOrNull<T, kRow + 1, kVecs, kChains>()...},
+          .narrow = {NarrowOrNull<T, kRow + 1, kVecs, kChains>()...},
+          .outer = &OuterProduct<T, (kChains > 1)>,
           .few_rows = FewRows(kWide, kLong),
           .wide_panels = {kWide[kFew]...},
           .wide = {WideOrNull<T, kFew + 1, kVecs, kWide[kFew], kChains>()...},
@@ -547,6 +641,8 @@ constexpr GemmTiles<T> MakeOneColumnTiles(std::index_sequence<kRow...>) {
           .tile = {&OneColumnTile<T, kRow + 1, TileShape::kVecs16<T>>...},
           .slim_nr = 0,
           .slim = {},
+          .narrow = {},
+          .outer = &OuterProduct<T, true>,
           .few_rows = 0,
           .wide_panels = {},
           .wide = {},

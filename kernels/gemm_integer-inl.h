@@ -125,6 +125,8 @@ constexpr GemmTiles<T> MakeIntegerTiles(std::index_sequence<kRow...>) {
           .tile = {IntegerTile<T, kRow + 1, kVecs>()...},
           .slim_nr = kVecs == 1 ? 0 : static_cast<int>(HWY_LANES(T)),
           .slim = {IntegerTile<T, kRow + 1, 1>()...},
+          .narrow = {},
+          .outer = &OuterProduct<T, false>,
           .few_rows = 0,
           .wide_panels = {},
           .wide = {},

@@ -83,6 +83,10 @@ struct GemmTiles {
   // The first slim_nr columns of a panel alone: as tile, with n <= slim_nr. 0: none.
   std::int32_t slim_nr;
   TileFunction<T> slim[kMaxMr];
+  // As tile, with only n elements of each row of B readable. Null: none; such a panel is copied first.
+  TileFunction<T> narrow[kMaxMr];
+  // All of C for K = 1: `rows` rows of n columns, without limit for either; b_k_stride and `first` do not matter.
+  void (*outer)(const TileArgs<T>&, std::ptrdiff_t rows);
   // Several panels side by side: as tile, with n <= wide_panels * NR columns.
   std::int32_t few_rows;                  // rows for which there is a wide or a long tile, at most
   std::int32_t wide_panels[kMaxFewRows];  // 1: none

@@ -92,6 +92,10 @@ void ActivationGradientRows(const kernels::KernelTable& table, Activation activa
       run = LANEWISE_ROW_OF(T, table, log_softmax_gradient).run;
       break;
   }
+  if (IsElementwise(activation) && y.row_stride == y.cols && dy.row_stride == y.cols && dx.row_stride == y.cols) {
+    run(y.data, dy.data, dx.data, static_cast<std::size_t>(y.rows * y.cols));  // dense: one long row
+    return;
+  }
   for (std::ptrdiff_t i = 0; i < y.rows; ++i) {
     run(y.data + i * y.row_stride, dy.data + i * dy.row_stride, dx.data + i * dx.row_stride,
         static_cast<std::size_t>(y.cols));

@@ -21,8 +21,8 @@ using internal::RightSide;
 
 template <typename T>
 bool IsValid(const RightSide<T>& b, ByteRange* range) {
-  if (b.packed == nullptr) return internal::IsValid(b.view(), range);
-  *range = internal::RangeOf(b.data, static_cast<std::ptrdiff_t>(b.packed->bytes() / sizeof(T)));
+  if (b.view != nullptr) return internal::IsValid(*b.view, range);
+  *range = internal::RangeOf(b.packed->data(), static_cast<std::ptrdiff_t>(b.packed->bytes() / sizeof(T)));
   return true;
 }
 
@@ -41,17 +41,17 @@ template <typename T>
                   fmt::format("activation {} of a product of type {}: integers have identity and relu",
                               Name(activation), Name(kElementType<T>)));
   }
-  if (a.cols != b.rows || c.rows != a.rows || c.cols != b.cols) {
+  if (a.cols != b.rows() || c.rows != a.rows || c.cols != b.cols()) {
     return Status(StatusCode::kInvalidArgument,
                   fmt::format("shapes do not match: A is {} x {}, B is {} x {}, C is {} x {}; need M x K, K x N, M x N",
-                              a.rows, a.cols, b.rows, b.cols, c.rows, c.cols));
+                              a.rows, a.cols, b.rows(), b.cols(), c.rows, c.cols));
   }
   const Result<ByteRange> c_range = internal::CheckOutput<T>("C", c);
   if (!c_range.ok()) return c_range.status();
   const Result<ByteRange> a_range = internal::CheckInput<T>("A", a);
   if (!a_range.ok()) return a_range.status();
-  if (b.packed == nullptr) {
-    const Result<ByteRange> b_range = internal::CheckInput<T>("B", b.view());
+  if (b.view != nullptr) {
+    const Result<ByteRange> b_range = internal::CheckInput<T>("B", *b.view);
     if (!b_range.ok()) return b_range.status();
   }
   return Status(StatusCode::kInvalidArgument,
@@ -65,7 +65,7 @@ bool IsSound(const MatrixView<const T>& a, const RightSide<T>& b, const MatrixVi
   ByteRange a_range;
   ByteRange b_range;
   ByteRange c_range;
-  return a.cols == b.rows && c.rows == a.rows && c.cols == b.cols && internal::IsValidOutput(c, &c_range) &&
+  return a.cols == b.rows() && c.rows == a.rows && c.cols == b.cols() && internal::IsValidOutput(c, &c_range) &&
          internal::IsValid(a, &a_range) && IsValid(b, &b_range) && !c_range.Overlaps(a_range) &&
          !c_range.Overlaps(b_range) && Has<T>(options.activation) &&
          (options.bias == nullptr || !c_range.Overlaps(internal::RangeOf(options.bias, c.cols)));
@@ -75,12 +75,12 @@ template <typename T>
 GemmShape ShapeOf(const MatrixView<const T>& a, const RightSide<T>& b, const GemmOptions<T>& options) {
   return {.type = kElementType<T>,
           .m = a.rows,
-          .n = b.cols,
+          .n = b.cols(),
           .k = options.alpha == T{0} ? 0 : a.cols,  // the products contribute nothing and are not formed
           .a_row_stride = a.row_stride,
           .a_k_stride = a.col_stride,
-          .b_k_stride = b.k_stride,
-          .b_column_stride = b.column_stride,
+          .b_k_stride = b.view != nullptr ? b.view->row_stride : 0,
+          .b_column_stride = b.view != nullptr ? b.view->col_stride : 1,
           .b_packed = b.packed != nullptr,
           .scaled = options.alpha != T{0} && options.alpha != T{1}};
 }
@@ -101,12 +101,18 @@ template <typename T>
                             shape.m, shape.n, shape.k, Name(tier)));
 }
 
-// Whether the plan, of the context's kernel, computes a product of this shape.
-bool Fits(const GemmPlan& plan, const GemmShape& shape) {
-  return plan.type == shape.type && plan.m == shape.m && plan.n == shape.n && plan.k == shape.k &&
-         (plan.pack_b == PackB::kBeforehand) == shape.b_packed && (!shape.scaled || plan.pack_a != PackA::kNo) &&
-         (plan.n != 1 || plan.pack_a != PackA::kNo || shape.a_k_stride == 1) &&
-         (plan.pack_b != PackB::kInPlace || (plan.n == 1 ? shape.b_k_stride : shape.b_column_stride) == 1);
+// Whether the plan is for the context's kernel and this product. Reads no more of the operands than it must: a small
+// product takes not much longer than making its GemmShape.
+template <typename T>
+bool Fits(const GemmPlan& plan, Tier tier, const MatrixView<const T>& a, const RightSide<T>& b, T alpha) {
+  if (plan.type != kElementType<T> || plan.tier != tier || plan.m != a.rows || plan.n != b.cols() ||
+      plan.k != (alpha == T{0} ? 0 : a.cols) || (plan.pack_b == PackB::kBeforehand) != (b.packed != nullptr)) {
+    return false;
+  }
+  const bool along_k = plan.n == 1 && plan.k > 1;  // the one-column kernel wants both operands contiguous along K
+  if (plan.pack_a == PackA::kNo && ((alpha != T{0} && alpha != T{1}) || (along_k && a.col_stride != 1))) return false;
+  if (plan.pack_b != PackB::kInPlace) return true;
+  return plan.n == 1 ? !along_k || b.view->row_stride == 1 : b.view->col_stride == 1;
 }
 
 // Of sound operands that are not empty, by their own plan.
@@ -132,9 +138,8 @@ Status CheckAndRun(Context& context, const GemmPlan& plan, const MatrixView<cons
                    const MatrixView<T>& c, const GemmOptions<T>& options) {
   if (!IsSound(a, b, c, options)) return WhatIsWrong(a, b, c, options.activation);
   if (c.rows == 0 || c.cols == 0) return Status();
-  const GemmShape shape = ShapeOf(a, b, options);
   const Tier tier = internal::GemmRow<T>(context.kernels().table()).tier;
-  if (plan.tier != tier || !Fits(plan, shape)) return WrongPlan(shape, tier);
+  if (!Fits(plan, tier, a, b, options.alpha)) return WrongPlan(ShapeOf(a, b, options), tier);
   return Run(context, plan, a, b, c, options);
 }
 

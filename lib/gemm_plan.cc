@@ -35,7 +35,7 @@ std::ptrdiff_t CeilDiv(std::ptrdiff_t a, std::ptrdiff_t b) {
 
 PackA ChoosePackA(const GemmShape& shape, const GemmPlan& plan, bool unit_k_stride) {
   if (shape.scaled) return PackA::kForAlpha;
-  if (unit_k_stride && shape.a_k_stride != 1) return PackA::kForUnitStride;
+  if (unit_k_stride && shape.a_k_stride != 1 && shape.k > 1) return PackA::kForUnitStride;
   // Rows a multiple of 2 KiB apart fall into two sets of a 4 KiB way of L1 at most; more of them than an 8-way cache
   // can hold beside the panel evict each other at each k. Copying A pays once each row is used for several panels.
   const std::ptrdiff_t row_stride = shape.a_row_stride == kDenseStride ? shape.k : shape.a_row_stride;
@@ -48,7 +48,7 @@ PackA ChoosePackA(const GemmShape& shape, const GemmPlan& plan, bool unit_k_stri
 PackB ChoosePackB(const GemmShape& shape, const GemmPlan& plan) {
   if (shape.b_packed) return PackB::kBeforehand;
   if (plan.n == 1) {
-    const bool contiguous = shape.b_k_stride == 1 || shape.b_k_stride == kDenseStride;
+    const bool contiguous = shape.b_k_stride == 1 || shape.b_k_stride == kDenseStride || shape.k <= 1;
     return contiguous ? PackB::kInPlace : PackB::kEachCall;
   }
   const bool pays = plan.row_blocks > kInPlaceRowBlocks && shape.k > kInPlaceK &&
@@ -104,17 +104,25 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
   if (plan.pack_a != PackA::kNo) {
     plan.a_scratch = static_cast<std::size_t>(plan.m * internal::PackedRowStride<T>(plan.k));
   }
+  const bool whole_panels = plan.n % plan.nr == 0;
+  const bool b_lies_right = plan.pack_b == PackB::kBeforehand ||
+                            (plan.pack_b == PackB::kInPlace && (whole_panels || tiles.narrow[0] != nullptr));
+  plan.direct = plan.tasks == 1 && plan.pack_a == PackA::kNo && b_lies_right && plan.k > 0 &&
+                (plan.few_rows ? plan.k < 2 * kQ : plan.block_panels == plan.panels && plan.kc == plan.k);
+  plan.outer = plan.k == 1 && plan.tasks == 1 && plan.pack_a == PackA::kNo && plan.n <= INT32_MAX &&
+               (plan.pack_b == PackB::kInPlace || (plan.pack_b == PackB::kBeforehand && plan.panels == 1));
+  plan.direct = plan.direct || plan.outer;
+  if (plan.direct) return plan;
+
   if (plan.pack_b == PackB::kInPlace) {
-    const bool partial = plan.n % plan.nr != 0;  // the last panel, which is copied and padded
-    plan.task_scratch = partial ? static_cast<std::size_t>(internal::PanelStride<T>(plan.kc, plan.nr)) : 0;
+    // The last panel, if it is partial.
+    plan.task_scratch = whole_panels ? 0 : static_cast<std::size_t>(internal::PanelStride<T>(plan.kc, plan.nr));
   } else if (plan.pack_b == PackB::kEachCall && plan.split == GemmSplit::kRows) {
     plan.b_scratch = static_cast<std::size_t>(plan.panels * internal::PanelStride<T>(plan.k, plan.nr));
   } else if (plan.pack_b == PackB::kEachCall) {
     const std::ptrdiff_t packed = plan.few_rows ? kernels::kMaxWidePanels : plan.block_panels;
     plan.task_scratch = static_cast<std::size_t>(packed * internal::PanelStride<T>(plan.kc, plan.nr));
   }
-  plan.direct = plan.tasks == 1 && plan.a_scratch + plan.task_scratch == 0 && plan.k > 0 &&
-                (plan.few_rows ? plan.k < 2 * kQ : plan.block_panels == plan.panels && plan.kc == plan.k);
   return plan;
 }
 
@@ -137,7 +145,7 @@ std::string_view Because(PackB pack) {
     case PackB::kBeforehand:
       return "packed beforehand";
     case PackB::kInPlace:
-      return "read in place: too few rows use it for a copy to pay";
+      return "read in place: a copy would not pay";
     case PackB::kEachCall:
       return "packed at each call";
   }
@@ -188,7 +196,9 @@ std::string Explain(const GemmPlan& plan) {
        fmt::format("{}, tile {}x{}, {}", Name(plan.tier), plan.mr, plan.nr,
                    exact ? fmt::format("sums in any order ({})", width)
                          : fmt::format("{} chain{} per output ({})", plan.chains, plan.chains == 1 ? "" : "s", width)));
-  if (plan.direct) {
+  if (plan.outer) {
+    line("blocks", "none: row after row, because K = 1");
+  } else if (plan.direct) {
     line("blocks",
          fmt::format("none: tile after tile, the longest of {} rows, from where A and B lie", plan.block_rows));
   } else if (plan.few_rows) {

@@ -6,6 +6,7 @@
 #include "gemm_run.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "apply_activation.h"
 #include "fmt/format.h"
@@ -280,43 +281,71 @@ void RunDirect(const kernels::KernelTable& table, const GemmPlan& plan, const Ma
                const RightSide<T>& b, const MatrixView<T>& c, const GemmOptions<T>& options) {
   const kernels::GemmTiles<T>& tiles = internal::GemmRow<T>(table).ForChains(plan.chains);
   const std::ptrdiff_t nr = plan.nr;
-  // As in ComputeFewRows.
-  const std::ptrdiff_t wide = plan.few_rows ? tiles.wide_panels[plan.m - 1] : 1;
-  const std::ptrdiff_t last_wide = (b.packed != nullptr ? plan.panels * nr : plan.n) - wide * nr;
+  const bool packed = b.packed != nullptr;
+  const T* panels = packed ? b.packed->data() : b.view->data;
   kernels::TileArgs<T> tile;
   tile.a = a.data;
   tile.a_row_stride = a.row_stride;
   tile.a_k_stride = a.col_stride;
-  tile.b_k_stride = b.k_stride;
-  tile.b_panel_stride = b.packed != nullptr ? b.panel_stride : nr;
+  tile.b_k_stride = packed ? nr : b.view->row_stride;
+  tile.b_panel_stride = packed ? b.packed->panel_stride() : nr;
   tile.c_row_stride = c.row_stride;
   tile.k = plan.k;
   tile.beta = options.beta;
   tile.first = true;
   PrefetchNothing(tile);
-  std::ptrdiff_t longer_blocks = plan.m - (plan.block_rows - 1) * plan.row_blocks;
-  std::ptrdiff_t activated = 0;
-  for (std::ptrdiff_t i = 0; i < plan.m;) {
-    const std::ptrdiff_t rows = plan.block_rows - (longer_blocks-- > 0 ? 0 : 1);
-    tile.b = b.data;
-    tile.c = c.data + i * c.row_stride;
+  if (plan.outer) {
+    tile.b = panels;
+    tile.c = c.data;
     tile.bias = options.bias;
-    for (std::ptrdiff_t j = 0; j < plan.n;) {
-      const std::ptrdiff_t panels = wide > 1 && j <= last_wide ? wide : 1;
-      tile.n = static_cast<std::int32_t>(std::min(panels * nr, plan.n - j));
-      (panels > 1 ? tiles.wide : tile.n <= tiles.slim_nr ? tiles.slim : tiles.tile)[rows - 1](tile);
-      j += panels * nr;
-      tile.b += panels * tile.b_panel_stride;
-      tile.c += panels * nr;
-      if (tile.bias != nullptr) tile.bias += panels * nr;
+    tile.n = static_cast<std::int32_t>(plan.n);
+    std::ptrdiff_t rows = plan.m;
+    if (plan.n == 1 && a.row_stride == 1 && c.row_stride == 1 && plan.m <= INT32_MAX && options.bias == nullptr) {
+      // A column is computed as a row, and the lanes have work.
+      std::swap(tile.a, tile.b);
+      tile.n = static_cast<std::int32_t>(plan.m);
+      rows = 1;
+    }
+    tiles.outer(tile, rows);
+    if (options.activation != Activation::kIdentity) internal::ActivateRows<T>(table, options.activation, c);
+    return;
+  }
+  // A tile of several panels takes the place of as many where they are all there; a packed one may be padded.
+  const std::ptrdiff_t wide = plan.few_rows ? tiles.wide_panels[plan.m - 1] : 1;
+  const std::ptrdiff_t wide_from = wide == 1 ? PTRDIFF_MAX : packed ? (wide - 1) * nr + 1 : wide * nr;
+  std::ptrdiff_t longer_blocks = plan.m - (plan.block_rows - 1) * plan.row_blocks;
+  T* c_row = c.data;
+  std::ptrdiff_t pending = 0;  // rows above c_row that are not activated
+  for (std::ptrdiff_t rows_left = plan.m; rows_left > 0;) {
+    const std::ptrdiff_t rows = plan.block_rows - (longer_blocks-- > 0 ? 0 : 1);
+    tile.b = panels;
+    tile.c = c_row;
+    tile.bias = options.bias;
+    for (std::ptrdiff_t left = plan.n; left > 0;) {
+      const bool is_wide = left >= wide_from;
+      const std::ptrdiff_t count = is_wide ? wide : 1;
+      const std::ptrdiff_t width = count * nr;
+      tile.n = static_cast<std::int32_t>(std::min(width, left));
+      const kernels::TileFunction<T>* run = is_wide                 ? tiles.wide
+                                            : left >= nr            ? tiles.tile
+                                            : !packed               ? tiles.narrow
+                                            : left <= tiles.slim_nr ? tiles.slim
+                                                                    : tiles.tile;
+      run[rows - 1](tile);
+      left -= width;
+      tile.b += count * tile.b_panel_stride;
+      tile.c += width;
+      if (tile.bias != nullptr) tile.bias += width;
     }
     tile.a += rows * a.row_stride;
-    i += rows;
-    if (options.activation != Activation::kIdentity &&
-        ((i - activated) * plan.n >= kActivationElements || i == plan.m)) {
-      internal::ActivateRows<T>(table, options.activation, c.Rows(activated, i - activated));
-      activated = i;
-    }
+    c_row += rows * c.row_stride;
+    rows_left -= rows;
+    if (options.activation == Activation::kIdentity) continue;
+    pending += rows;
+    if (rows_left > 0 && pending * plan.n < kActivationElements) continue;
+    internal::ActivateRows<T>(table, options.activation,
+                              MatrixView<T>(c_row - pending * c.row_stride, pending, plan.n, c.row_stride));
+    pending = 0;
   }
 }
 
@@ -331,8 +360,8 @@ Status NoScratch(std::size_t bytes) {
 }
 
 template <typename T>
-Status RunBlocks(Context& context, const GemmPlan& plan, const MatrixView<const T>& a, const RightSide<T>& b,
-                 const MatrixView<T>& c, const GemmOptions<T>& options) {
+[[gnu::noinline]] Status RunBlocks(Context& context, const GemmPlan& plan, const MatrixView<const T>& a,
+                                   const RightSide<T>& b, const MatrixView<T>& c, const GemmOptions<T>& options) {
   const std::size_t bytes = ScratchBytes(plan);
   T* scratch = static_cast<T*>(context.ScratchMemory(Scratch::kPacking, bytes));
   if (scratch == nullptr && bytes != 0) return NoScratch(bytes);
@@ -343,9 +372,9 @@ Status RunBlocks(Context& context, const GemmPlan& plan, const MatrixView<const 
              .table = table,
              .tiles = internal::GemmRow<T>(table).ForChains(plan.chains),
              .a = a.Columns(0, plan.k),  // none of them if alpha = 0
-             .b = b.view(),
-             .panels = b.packed != nullptr ? b.data : nullptr,
-             .panel_stride = b.panel_stride,
+             .b = b.view != nullptr ? *b.view : MatrixView<const T>(),
+             .panels = b.packed != nullptr ? b.packed->data() : nullptr,
+             .panel_stride = b.packed != nullptr ? b.packed->panel_stride() : 0,
              .c = c,
              .options = options,
              .task_scratch = nullptr,

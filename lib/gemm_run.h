@@ -16,23 +16,19 @@ constexpr std::size_t SizeOf(ElementType type) {
   return type == ElementType::kF32 || type == ElementType::kI32 ? 4 : 8;
 }
 
-// B in either form: a view, or panels packed beforehand.
+// B in either form, where it lies. (A copy of the view would cost more than all other checks of a small product: it is
+// read in other pieces than it was written in.)
 template <typename T>
 struct RightSide {
-  explicit RightSide(const MatrixView<const T>& b)
-      : data(b.data), rows(b.rows), cols(b.cols), k_stride(b.row_stride), column_stride(b.col_stride) {}
-  explicit RightSide(const PackedMatrix<T>& b)
-      : data(b.data()), rows(b.rows()), cols(b.cols()), k_stride(b.nr()), panel_stride(b.panel_stride()), packed(&b) {}
+  explicit RightSide(const MatrixView<const T>& b) : view(&b) {}
+  explicit RightSide(const PackedMatrix<T>& b) : packed(&b) {}
 
-  MatrixView<const T> view() const { return {data, rows, cols, k_stride, column_stride}; }  // if not packed
+  std::ptrdiff_t rows() const { return view != nullptr ? view->rows : packed->rows(); }
+  std::ptrdiff_t cols() const { return view != nullptr ? view->cols : packed->cols(); }
 
-  const T* data;
-  std::ptrdiff_t rows;
-  std::ptrdiff_t cols;
-  std::ptrdiff_t k_stride;
-  std::ptrdiff_t column_stride = 1;
-  std::ptrdiff_t panel_stride = 0;          // of a packed one
-  const PackedMatrix<T>* packed = nullptr;  // null: a view
+  // One of them.
+  const MatrixView<const T>* view = nullptr;
+  const PackedMatrix<T>* packed = nullptr;
 };
 
 // C = act(alpha * A * B + beta * C + bias) by the plan. Operands are sound and have at least one row and one column of

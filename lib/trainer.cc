@@ -15,6 +15,7 @@
 #include "apply_activation.h"
 #include "fmt/format.h"
 #include "gather.h"
+#include "gemm_run.h"
 #include "lanewise/gemm.h"
 #include "lanewise/random.h"
 #include "loss.h"
@@ -60,9 +61,28 @@ struct Trainer<T>::Targets {
   MatrixView<const T> values;
 };
 
+// What the plans of a step depend on besides the network.
+struct PlanKey {
+  std::ptrdiff_t rows = 0, x_row_stride = 0, x_column_stride = 0;
+  Tier tier = Tier::kPortable;
+  int threads = 0;
+  std::size_t l2 = 0;
+  double thread_break_even = 0;
+  friend bool operator==(const PlanKey&, const PlanKey&) = default;
+};
+
+// The products of a layer.
+struct LayerPlans {
+  GemmPlan forward;         // input * W
+  GemmPlan weights;         // input' * dz
+  GemmPlan input_gradient;  // dz * W'; not of the first layer
+};
+
 // Everything a step writes but the parameters. Matrices have options.batch rows, of which a step uses the first.
 template <typename T>
 struct Trainer<T>::Buffers {
+  PlanKey planned_for;
+  std::vector<LayerPlans> plans;
   std::vector<std::vector<T>> outputs;  // of each layer; of the last what its loss is computed from (see loss.h)
   std::vector<T> output_gradient;       // dz of the layer at work, and
   std::vector<T> input_gradient;        // dz of the layer before it
@@ -81,6 +101,7 @@ template <typename T>
 Trainer<T>::Trainer(Mlp<T> network, const TrainerOptions& options)
     : network_(std::move(network)), options_(options), buffers_(std::make_unique<Buffers>()) {
   std::ptrdiff_t widest = 0;
+  buffers_->plans.resize(network_.layers().size());
   for (const LayerShape& layer : network_.layers()) {
     buffers_->outputs.emplace_back(static_cast<std::size_t>(options.batch * layer.outputs));
     widest = std::max(widest, layer.outputs);
@@ -129,6 +150,61 @@ Status Trainer<T>::set_learning_rate(double learning_rate) {
 
 // ---- One step --------------------------------------------------------------------------------------------------
 
+namespace {
+
+template <typename T>
+GemmPlan PlanProduct(const Context& context, const MatrixView<const T>& a, const MatrixView<const T>& b) {
+  return PlanGemm({.type = std::is_same_v<T, float> ? ElementType::kF32 : ElementType::kF64,
+                   .m = a.rows,
+                   .n = b.cols,
+                   .k = a.cols,
+                   .a_row_stride = a.row_stride,
+                   .a_k_stride = a.col_stride,
+                   .b_k_stride = b.row_stride,
+                   .b_column_stride = b.col_stride},
+                  context.kernels(), context.machine(), context.executor().Threads());
+}
+
+}  // namespace
+
+// Checks x, and plans the step's products unless the last step's plans are theirs.
+template <typename T>
+Status Trainer<T>::Prepare(const Context& context, const MatrixView<const T>& x) {
+  if (x.cols != network_.inputs()) {
+    return Invalid(fmt::format("x has {} columns, the network takes {} inputs", x.cols, network_.inputs()));
+  }
+  if (x.rows < 1 || x.rows > options_.batch) {
+    return Invalid(fmt::format("x has {} rows; a step takes 1 to {} (the batch size)", x.rows, options_.batch));
+  }
+  internal::ByteRange x_range;
+  if (!internal::IsValid(x, &x_range)) return internal::CheckInput<T>("x", x).status();
+  const std::vector<T>& gradient = buffers_->gradient;
+  if (x_range.Overlaps(internal::RangeOf(gradient.data(), static_cast<std::ptrdiff_t>(gradient.size())))) {
+    return Invalid("x overlaps the gradient, which a step writes");
+  }
+
+  const PlanKey key{.rows = x.rows,
+                    .x_row_stride = x.row_stride,
+                    .x_column_stride = x.col_stride,
+                    .tier = LANEWISE_ROW_OF(T, context.kernels().table(), gemm).tier,
+                    .threads = context.executor().Threads(),
+                    .l2 = context.machine().l2,
+                    .thread_break_even = context.machine().thread_break_even};
+  if (key == buffers_->planned_for) return Status();
+  MatrixView<const T> input = x;
+  for (std::size_t l = 0; l < network_.layers().size(); ++l) {
+    const MatrixView<const T> w = std::as_const(network_).weights(l);
+    const MatrixView<const T> output(buffers_->outputs[l].data(), x.rows, w.cols);  // dz lies likewise
+    LayerPlans& plans = buffers_->plans[l];
+    plans.forward = PlanProduct<T>(context, input, w);
+    plans.weights = PlanProduct<T>(context, input.Transposed(), output);
+    if (l > 0) plans.input_gradient = PlanProduct<T>(context, output, w.Transposed());
+    input = output;
+  }
+  buffers_->planned_for = key;
+  return Status();
+}
+
 template <typename T>
 Status Trainer<T>::Forward(Context& context, MatrixView<const T> x) {
   MatrixView<const T> input = x;
@@ -139,7 +215,9 @@ Status Trainer<T>::Forward(Context& context, MatrixView<const T> x) {
     GemmOptions<T> options;
     options.bias = network_.bias(l).data();
     options.activation = last ? internal::ForwardActivation(options_.loss, layer.activation) : layer.activation;
-    Status status = Gemm<T>(context, input, std::as_const(network_).weights(l), output, options);
+    const MatrixView<const T> w = std::as_const(network_).weights(l);
+    Status status =
+        internal::RunGemm<T>(context, buffers_->plans[l].forward, input, internal::RightSide<T>(w), output, options);
     if (!status.ok()) return status;
     input = output;
   }
@@ -156,14 +234,18 @@ Status Trainer<T>::Backward(Context& context, MatrixView<const T> x) {
         l == 0 ? x : MatrixView<const T>(buffers_->outputs[l - 1].data(), x.rows, layer.inputs);
     // The gradient lies as the parameters do: W, then b.
     T* dw = buffers_->gradient.data() + (network_.weights(l).data - network_.parameters().data());
-    Status status = Gemm<T>(context, input.Transposed(), dz, MatrixView<T>(dw, layer.inputs, layer.outputs));
+    const LayerPlans& plans = buffers_->plans[l];
+    const GemmOptions<T> plain;
+    Status status = internal::RunGemm<T>(context, plans.weights, input.Transposed(), internal::RightSide<T>(dz),
+                                         MatrixView<T>(dw, layer.inputs, layer.outputs), plain);
     if (!status.ok()) return status;
     LANEWISE_ROW_OF(T, table, column_sum)
         .run(dz.data, dz.row_stride, static_cast<std::size_t>(dz.rows), static_cast<std::size_t>(dz.cols),
              dw + layer.inputs * layer.outputs);
     if (l == 0) break;
     const MatrixView<T> dx(buffers_->input_gradient.data(), x.rows, layer.inputs);
-    status = Gemm<T>(context, dz, std::as_const(network_).weights(l).Transposed(), dx);
+    const MatrixView<const T> w = std::as_const(network_).weights(l).Transposed();
+    status = internal::RunGemm<T>(context, plans.input_gradient, dz, internal::RightSide<T>(w), dx, plain);
     if (!status.ok()) return status;
     internal::ActivationGradientRows<T>(table, network_.layers()[l - 1].activation, input, dx, dx);
     std::swap(buffers_->output_gradient, buffers_->input_gradient);
@@ -197,13 +279,9 @@ Status Trainer<T>::CheckParameters(const Context& context) const {
 template <typename T>
 Result<double> Trainer<T>::LossAndGradient(Context& context, MatrixView<const T> x, const Targets& targets) {
   const std::ptrdiff_t outputs = network_.outputs();
-  if (x.cols != network_.inputs()) {
-    return Invalid(fmt::format("x has {} columns, the network takes {} inputs", x.cols, network_.inputs()));
-  }
-  if (x.rows < 1 || x.rows > options_.batch) {
-    return Invalid(fmt::format("x has {} rows; a step takes 1 to {} (the batch size)", x.rows, options_.batch));
-  }
-  Status status = Forward(context, x);
+  Status status = Prepare(context, x);
+  if (!status.ok()) return status;
+  status = Forward(context, x);
   if (!status.ok()) return status;
   const internal::LossArgs<T> args{
       .loss = options_.loss,

@@ -35,27 +35,22 @@ bool IsValidWide(std::ptrdiff_t rows, std::ptrdiff_t cols, std::ptrdiff_t row_st
 // spend their time here, so this is inline and short; the words for what is wrong are CheckInput's.
 template <typename T>
 inline bool IsValid(const MatrixView<T>& view, ByteRange* range) {
-  *range = {};
-  if (view.rows <= 0 || view.cols <= 0) return view.rows >= 0 && view.cols >= 0;
-  if (view.data == nullptr) return false;
   std::ptrdiff_t low = 0;  // the least and greatest offsets of elements
   std::ptrdiff_t high = 0;
-  const auto wrap = [](std::ptrdiff_t n) { return static_cast<std::size_t>(n); };  // where an overflow is defined
-  constexpr std::size_t kHalf = std::size_t{1} << 26;
-  const std::size_t bits =
-      wrap(view.rows) | wrap(view.cols) | (wrap(view.row_stride) + kHalf) | (wrap(view.col_stride) + kHalf);
-  if (bits < 2 * kHalf) {  // sizes below 2^27, strides within +-2^26: nothing overflows
-    const std::ptrdiff_t down = (view.rows - 1) * view.row_stride;
-    const std::ptrdiff_t across = (view.cols - 1) * view.col_stride;
-    low = (down < 0 ? down : 0) + (across < 0 ? across : 0);
-    high = (down < 0 ? 0 : down) + (across < 0 ? 0 : across);
+  const std::ptrdiff_t bits = view.rows | view.cols | view.row_stride | view.col_stride;
+  if (view.rows <= 0 || view.cols <= 0) {
+    *range = {};
+    return view.rows >= 0 && view.cols >= 0;
+  }
+  if (bits >= 0 && bits < std::ptrdiff_t{1} << 27) {  // none negative, none large: nothing overflows
+    high = (view.rows - 1) * view.row_stride + (view.cols - 1) * view.col_stride;
   } else if (!IsValidWide(view.rows, view.cols, view.row_stride, view.col_stride, sizeof(T), &low, &high)) {
     return false;
   }
   const auto base = reinterpret_cast<std::uintptr_t>(view.data);
   constexpr auto kSize = static_cast<std::ptrdiff_t>(sizeof(T));
   *range = {base + static_cast<std::uintptr_t>(low * kSize), base + static_cast<std::uintptr_t>((high + 1) * kSize)};
-  return true;
+  return view.data != nullptr;
 }
 
 // Further, that columns are contiguous and rows do not overlap.

@@ -277,6 +277,36 @@ TEST_CASE_TEMPLATE("Few rows equal the oracle over several panels and chunks of 
   });
 }
 
+TEST_CASE_TEMPLATE("Outer products equal the oracle, down to the sign of an underflow", T, float, double, std::int32_t,
+                   std::int64_t) {
+  ForEachTier([](Tier tier, const kernels::KernelTable&) {
+    Context context(KernelsOf(tier));
+    std::uint64_t seed = 0;
+    for (const std::ptrdiff_t m : {1, 5, 101}) {
+      for (const std::ptrdiff_t n : {1, 2, 8, 10, 16, 17, 70}) {
+        for (const Data data : {Data::kUniform, Data::kSpecial}) {
+          for (const double beta : {0.0, 1.0, -0.7}) {
+            Case t{.m = m, .n = n, .k = 1};
+            t.bias = ++seed % 2 == 0;
+            t.beta = beta;
+            t.packed = seed % 5 == 0;
+            t.a = kLayouts[seed % 6];
+            t.b = kLayouts[seed / 6 % 6];
+            t.c = seed % 4 == 0 ? Layout::kPadded : Layout::kDense;
+            t.side = seed % 3 == 0 ? Flush::kFront : Flush::kBack;
+            t.data = data;
+            Check<T>(context, ClassOf(tier), t, seed);
+          }
+        }
+      }
+    }
+    const GemmShape shape{.m = 5, .n = 10, .k = 1};
+    const GemmPlan plan = PlanGemm(shape, context.kernels(), context.machine(), 1);
+    CHECK(plan.outer);
+    CHECK(Explain(plan).find("K = 1") != std::string::npos);
+  });
+}
+
 TEST_CASE_TEMPLATE("Gemm equals the oracle for any strides, transposes, alpha and beta", T, float, double, std::int32_t,
                    std::int64_t) {
   ForEachTier([](Tier tier, const kernels::KernelTable&) {

@@ -3,15 +3,15 @@
 tile has accumulators, or a multiple where the compiler unrolled it, and keeps them in registers: no vector is loaded
 from the stack or stored to it. A compiler that spills halves the speed and breaks no other test.
 
-The tile is read from the function's own name, ColumnTile<type, rows, vectors, panels, chains> or
-LongTile<type, rows, vectors, streams, chains>; no size stands here. Arguments: archive, objdump.
+The tile is read from the function's own name, ColumnTile<type, rows, vectors, panels, chains, narrow>
+or LongTile<type, rows, vectors, streams, chains>; no size stands here. Arguments: archive, objdump.
 """
 
 import re
 import subprocess
 import sys
 
-TILE = re.compile(r"<void lanewise::(N_\w+)::(Column|Long)Tile<(\w+), (\d+), (\d+), (\d+), (\d+)>")
+TILE = re.compile(r"<void lanewise::(N_\w+)::(Column|Long)Tile<(\w+), (\d+), (\d+), (\d+), (\d+)(?:, (?:true|false))?>")
 MULTIPLY = {
     "FMA": re.compile(r"vfn?madd\w+p[sd]|fmla"),
     "mul-add": re.compile(r"mulp[sd]"),

@@ -90,7 +90,7 @@ enum class PackA : std::uint8_t {
 
 enum class PackB : std::uint8_t {
   kBeforehand,  // by PackedMatrix
-  kInPlace,     // read where it lies: its columns are contiguous and too few rows use it for a copy to pay
+  kInPlace,     // read where it lies: its columns are contiguous and a copy would not pay
   kEachCall,    // copied into panels
 };
 
@@ -116,6 +116,7 @@ struct GemmPlan {
   Tier tier = Tier::kPortable;
   bool few_rows = false;    // tiles of several panels or several chunks of K, for one block of few rows
   bool direct = false;      // tile after tile from where A and B lie: no copy, no memory, no thread, no block
+  bool outer = false;       // K = 1: likewise, row after row without tiles
   bool prefetch_b = false;  // B lies beyond L2: tiles ask for panels ahead of their use
   PackA pack_a = PackA::kNo;
   PackB pack_b = PackB::kBeforehand;

@@ -94,6 +94,7 @@ class Trainer {
   struct Targets;
   Trainer(Mlp<T> network, const TrainerOptions& options);
   Result<double> LossAndGradient(Context& context, MatrixView<const T> x, const Targets& targets);
+  Status Prepare(const Context& context, const MatrixView<const T>& x);
   Status Forward(Context& context, MatrixView<const T> x);
   Status Backward(Context& context, MatrixView<const T> x);
   void Update(const Context& context);

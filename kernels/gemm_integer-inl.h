@@ -38,7 +38,7 @@ struct IntegerTileShape {
 
 // Two accumulators per vector of outputs. Zen 5, multiply-adds per ns in L1: avx2 14.2 (2 x 2), 13.1 (6 x 1), 10.2
 // (3 x 2, which spills), against 8.2 with Highway's emulated product; sse4 6.7 (2 x 2), 6.1 (6 x 1), 5.1 (3 x 2)
-// against 4.0. In whole products 6 x 1 is 30 to 40 % slower than 2 x 2.
+// against 4.0. In whole products 6 x 1 is a third to two thirds slower than 2 x 2.
 template <>
 struct IntegerTileShape<std::int64_t> {
   static constexpr bool kNativeProduct = false;

@@ -45,9 +45,7 @@ Settings::Settings(CLI::App& command) {
       .add_option("WHAT", what, "gemm; another kernel that `lanewise kernels`\nlists, such as sigmoid; or a model file")
       ->required();
   command.add_option("MxNxK", shape, "For gemm: C (M x N) = A (M x K) * B (K x N)");
-  command.add_option("--type", type, "f32 or f64; for gemm also i32 or i64")
-      ->type_name("NAME")
-      ->capture_default_str();
+  command.add_option("--type", type, "f32 or f64; for gemm also i32 or i64")->type_name("NAME")->capture_default_str();
   command.add_flag("--packed", packed, "For gemm: B is packed beforehand, as a model's\nweights are");
   command.add_option("--batch", batch, "For a model: samples at once")
       ->type_name("N")

@@ -70,8 +70,8 @@ struct TierStanding {
   bool supported = false;  // by CPU and OS
   bool allowed = false;    // by the request
   NumericClass numeric_class = NumericClass::kMulAdd;
-  std::string reason;      // "chosen", "slower than avx512", "not allowed by the request '<=avx2'", "missing: fma avx2"
-  std::string tile;        // "14x32" for a GEMM kernel, "" for others or where it is not compiled
+  std::string reason;  // "chosen", "slower than avx512", "not allowed by the request '<=avx2'", "missing: fma avx2"
+  std::string tile;    // "14x32" for a GEMM kernel, "" for others or where it is not compiled
 };
 
 // One operation and what would run for it.

@@ -28,5 +28,5 @@ trap summary EXIT
 # with PRESET: builds a preset and runs its tests.
 with() {
   build "$1"
-  ctest --preset "$1" -j "$JOBS"
+  ctest --preset "$1" -j "$JOBS" --no-tests=error
 }

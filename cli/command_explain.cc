@@ -160,15 +160,18 @@ ExitCode ExplainFunction(const Options& options, const KernelListing& kernel) {
 template <typename T>
 ExitCode ExplainModel(const Options& options, const Listing& listing, Compute& compute, const Model<T>& model) {
   const std::string type = Name(kElementType<T>);
+  const Result<PackedMlp<T>> packed = PackedMlp<T>::Pack(compute.kernels(), model.network);
+  if (!packed.ok()) return Fail(packed.status());
+  const std::ptrdiff_t rows = std::min(options.settings.batch, packed->BlockRows(compute.context()));
   Json layers = Json::array();
   std::string text;
+  if (rows < options.settings.batch) {
+    text = fmt::format("batch    {} samples, in blocks of {}\n\n", options.settings.batch, rows);
+  }
   for (std::size_t l = 0; l < model.network.layers().size(); ++l) {
     const auto& layer = model.network.layers()[l];
-    const GemmPlan plan = PlanFor(compute, {.type = kElementType<T>,
-                                            .m = options.settings.batch,
-                                            .n = layer.outputs,
-                                            .k = layer.inputs,
-                                            .b_packed = true});
+    const GemmPlan plan =
+        PlanFor(compute, {.type = kElementType<T>, .m = rows, .n = layer.outputs, .k = layer.inputs, .b_packed = true});
     std::string function(Name(layer.activation));
     std::ranges::replace(function, '-', '_');
     const KernelListing* kernel = Find(listing, fmt::format("{}_{}", function, type));  // none: identity
@@ -184,7 +187,10 @@ ExitCode ExplainModel(const Options& options, const Listing& listing, Compute& c
     if (kernel != nullptr) text += fmt::format("then     {}, {}\n", kernel->kernel, Name(kernel->chosen));
   }
   if (options.json) {
-    PrintJson(Json{{"model", options.settings.what}, {"batch", options.settings.batch}, {"layers", std::move(layers)}});
+    PrintJson(Json{{"model", options.settings.what},
+                   {"batch", options.settings.batch},
+                   {"block", rows},
+                   {"layers", std::move(layers)}});
   } else {
     Print(text + "\n" + TiersTable(*Find(listing, "gemm_" + type)));
   }
@@ -202,8 +208,9 @@ std::vector<std::string_view> Names(const Listing& listing) {
   return names;
 }
 
-// "sigmoid_f64" is sigmoid of type f64.
+// "sigmoid_f64" is sigmoid of type f64. (A name with a . or / is a file's.)
 void SplitType(Settings& settings) {
+  if (settings.what.find_first_of("./") != std::string::npos) return;
   for (const ElementType type : kElementTypes) {
     if (!settings.what.ends_with(fmt::format("_{}", Name(type)))) continue;
     settings.what.resize(settings.what.size() - 4);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The GEMM micro-kernels, for any target and type: register tiles of MR x NR outputs, one chunk of K per call. Their
+// The GEMM micro-kernels, for any target and type: register tiles of MR x NR outputs, a part of K per call. Their
 // contract is TileArgs in kernel_table.h; the order of their operations is the numerics contract: each output is
 // `chains` FMA chains over ascending k, added over a binary tree of neighbours.
 //

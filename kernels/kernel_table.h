@@ -29,14 +29,15 @@ inline constexpr int kMaxMr = 16;
 // layer's width alone, so that one row gives the same bits in any batch.
 constexpr int Chains(std::ptrdiff_t n) { return n == 1 ? 16 : n <= 16 ? 4 : 1; }
 
-// One call of a micro-kernel: one tile, m <= MR rows by n <= NR columns, of one chunk of k <= kQ steps.
+// One call of a micro-kernel: one tile, m <= MR rows by n <= NR columns, of k steps: whole chunks of kQ, or the last
+// part of K. The tile adds its chunks up itself.
 //   A: m rows; element (i, k) at a[i * a_row_stride + k * a_k_stride].
-//   B: one panel: element (k, j) at b[k * b_k_stride + j], NR of them readable for each k. Packed panels are k-major
-//   with
-//      b_k_stride = NR, padded with zeros, 64-byte aligned; a B whose columns are contiguous is read in place.
+//   B: one panel: element (k, j) at b[k * b_k_stride + j], NR of them readable for each k (n for `narrow` and `outer`).
+//      Packed panels are k-major with b_k_stride = NR, padded with zeros, 64-byte aligned; a B whose rows are
+//      contiguous is read in place.
 //   C: element (i, j) at c[i * c_row_stride + j].
-// With `first`, the chain p_0 starts from bias_j (+0 if bias is null), plus beta * c_ij if beta != 0; C is not read
-// if beta = 0. Else the chunk's sum is added to C by a plain addition, and bias and beta are ignored.
+// With `first`, the chain p_0 of the first chunk starts from bias_j (+0 if bias is null), plus beta * c_ij if beta !=
+// 0; C is not read if beta = 0. Else each chunk's sum is added to C by a plain addition, and bias and beta are ignored.
 template <typename T>
 struct TileArgs {
   const T* a;

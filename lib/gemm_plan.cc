@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How a product is computed: PlanGemm decides, Explain says why. gemm.cc carries plans out.
+// How a product is computed: PlanGemm decides, Explain says why. gemm_run.cc carries plans out.
 
 #include <algorithm>
 
@@ -38,11 +38,12 @@ PackA ChoosePackA(const GemmShape& shape, const GemmPlan& plan, bool unit_k_stri
   if (unit_k_stride && shape.a_k_stride != 1 && shape.k > 1) return PackA::kForUnitStride;
   // Rows a multiple of 2 KiB apart fall into two sets of a 4 KiB way of L1 at most; more of them than an 8-way cache
   // can hold beside the panel evict each other at each k. Copying A pays once each row is used for several panels.
+  // (A stride of 0 is one row repeated. Where there are several rows and steps, the bytes of a stride are a number.)
+  if (shape.a_k_stride != 1 || shape.m < 8 || shape.k <= 1 || shape.n < 4 * plan.nr) return PackA::kNo;
   const std::ptrdiff_t row_stride = shape.a_row_stride == kDenseStride ? shape.k : shape.a_row_stride;
   const bool aliased =
-      shape.a_k_stride == 1 && row_stride * static_cast<std::ptrdiff_t>(internal::SizeOf(shape.type)) % 2048 == 0;
-  if (aliased && shape.m >= 8 && shape.n >= 4 * plan.nr) return PackA::kForCacheSets;
-  return PackA::kNo;
+      row_stride != 0 && row_stride % (2048 / static_cast<std::ptrdiff_t>(internal::SizeOf(shape.type))) == 0;
+  return aliased ? PackA::kForCacheSets : PackA::kNo;
 }
 
 PackB ChoosePackB(const GemmShape& shape, const GemmPlan& plan) {
@@ -112,6 +113,7 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
   plan.outer = plan.k == 1 && plan.tasks == 1 && plan.pack_a == PackA::kNo && plan.n <= INT32_MAX &&
                (plan.pack_b == PackB::kInPlace || (plan.pack_b == PackB::kBeforehand && plan.panels == 1));
   plan.direct = plan.direct || plan.outer;
+  plan.prefetch_b = plan.prefetch_b && !plan.direct;
   if (plan.direct) return plan;
 
   if (plan.pack_b == PackB::kInPlace) {

@@ -102,7 +102,7 @@ Panels<T> PreparePanels(const Job<T>& job, Range panels, std::ptrdiff_t k, std::
 // What all tiles of a job have in common.
 template <typename T>
 kernels::TileArgs<T> FirstTile(const Job<T>& job) {
-  kernels::TileArgs<T> tile;
+  kernels::TileArgs<T> tile = {};
   tile.a_row_stride = job.a.row_stride;
   tile.a_k_stride = job.a.col_stride;
   tile.c_row_stride = job.c.row_stride;

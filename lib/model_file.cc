@@ -116,13 +116,13 @@ std::optional<double> ParseHex(std::string_view text) {
   return negative ? -x : x;
 }
 
-// Numbers as FormatHex writes them, separated by single spaces, or false.
-template <typename T>
+// Numbers of type Stored as FormatHex writes them, separated by single spaces, or false.
+template <typename Stored, typename T>
 bool ParseNumbers(std::string_view text, std::vector<T>& out) {
   while (true) {
     const std::size_t space = std::min(text.find(' '), text.size());
     const std::optional<double> x = ParseHex(text.substr(0, space));
-    if (!x || static_cast<double>(static_cast<T>(*x)) != *x) return false;
+    if (!x || static_cast<double>(static_cast<Stored>(*x)) != *x) return false;
     out.push_back(static_cast<T>(*x));
     if (space == text.size()) return true;
     text.remove_prefix(space + 1);
@@ -136,17 +136,19 @@ std::string FormatNumbers(const std::vector<T>& values) {
   return text;
 }
 
-// Cases of the network's sizes, at least one.
+// Cases of the network's sizes, at least one. More than a few would only be a way to keep `verify` busy.
+constexpr std::size_t kMostGoldenCases = 64;
 template <typename T>
 bool CasesFit(const GoldenCases<T>& golden, const Mlp<T>& network) {
   const auto inputs = static_cast<std::size_t>(network.inputs());
   const auto outputs = static_cast<std::size_t>(network.outputs());
   const std::size_t cases = golden.inputs.size() / inputs;
-  return cases > 0 && golden.inputs.size() == cases * inputs && golden.outputs.size() / outputs == cases &&
-         golden.outputs.size() % outputs == 0;
+  return cases > 0 && cases <= kMostGoldenCases && golden.inputs.size() == cases * inputs &&
+         golden.outputs.size() / outputs == cases && golden.outputs.size() % outputs == 0;
 }
 
-template <typename T>
+// Stored is the type of the tensors in the file, and so that of its cases.
+template <typename Stored, typename T>
 Status ReadGoldenCases(const Source& source, Model<T>& model) {
   constexpr const char* kKeys[] = {kGoldenClass, kGoldenInputs, kGoldenOutputs, kWeightsHash};
   const std::string* texts[std::size(kKeys)];
@@ -157,23 +159,26 @@ Status ReadGoldenCases(const Source& source, Model<T>& model) {
     return source.Bad(
         fmt::format("metadata {} is missing; golden cases have {}", kKeys[missing - texts], fmt::join(kKeys, ", ")));
   }
+  if (model.numerics_revision == 0)
+    return source.Bad(fmt::format("metadata {} is missing; golden cases need it", kRevision));
   GoldenCases<T> golden;
   golden.numeric_class = *texts[0] == Name(NumericClass::kFma) ? NumericClass::kFma : NumericClass::kMulAdd;
   if (*texts[0] != Name(golden.numeric_class)) {
     return source.BadMetadata(kGoldenClass, fmt::format("{} is neither fma nor mul-add", Quote(*texts[0])));
   }
   for (const auto& [index, values] : {std::pair(1, &golden.inputs), std::pair(2, &golden.outputs)}) {
-    if (!ParseNumbers<T>(*texts[index], *values)) {
+    if (!ParseNumbers<Stored>(*texts[index], *values)) {
       return source.BadMetadata(kKeys[index], fmt::format("is not a list of finite {} as C's %a prints them, separated "
                                                           "by spaces",
-                                                          sizeof(T) == sizeof(float) ? "floats" : "doubles"));
+                                                          sizeof(Stored) == sizeof(float) ? "floats" : "doubles"));
     }
   }
   if (!CasesFit(golden, model.network)) {
     return source.BadMetadata(
         kGoldenInputs,
-        fmt::format("{} inputs and {} outputs are no cases of a network of {} inputs and {} outputs",
-                    golden.inputs.size(), golden.outputs.size(), model.network.inputs(), model.network.outputs()));
+        fmt::format("{} inputs and {} outputs are not 1 to {} cases of a network of {} inputs and {} outputs",
+                    golden.inputs.size(), golden.outputs.size(), kMostGoldenCases, model.network.inputs(),
+                    model.network.outputs()));
   }
   const std::string& hash = *texts[3];
   const auto parsed = std::from_chars(hash.data(), hash.data() + hash.size(), golden.weights_hash, 16);
@@ -310,11 +315,14 @@ Result<Model<T>> FromFile(const Source& source) {
     }
   }
   Status status = ReadMetadata(source, model);
-  const bool as_stored = std::is_same_v<T, float> || std::ranges::all_of(file.tensors, [](const Tensor& tensor) {
-                           return std::holds_alternative<std::vector<double>>(tensor.values);
-                         });
-  if (status.ok() && as_stored) status = ReadGoldenCases(source, model);
   if (!status.ok()) return status;
+  const bool floats = std::is_same_v<T, float> || std::ranges::any_of(file.tensors, [](const Tensor& tensor) {
+                        return std::holds_alternative<std::vector<float>>(tensor.values);
+                      });
+  status = floats ? ReadGoldenCases<float>(source, model) : ReadGoldenCases<double>(source, model);
+  if (!status.ok()) return status;
+  // What floats gave says nothing about the same network in double.
+  if (floats && !std::is_same_v<T, float>) model.golden.reset();
   return model;
 }
 
@@ -383,6 +391,9 @@ Status CheckAndSave(const std::string& path, const Model<T>& model, const Save& 
     const auto finite = [](const std::vector<T>& values) {
       return std::ranges::all_of(values, [](T x) { return std::isfinite(x); });
     };
+    if (model.numerics_revision < 1 || model.golden->numeric_class == NumericClass::kExact) {
+      return Status(StatusCode::kInvalidArgument, "golden cases need a numerics revision and the class fma or mul-add");
+    }
     if (*hash != model.golden->weights_hash || !CasesFit(*model.golden, model.network) ||
         !finite(model.golden->inputs) || !finite(model.golden->outputs)) {
       return Status(StatusCode::kInvalidArgument,

@@ -37,8 +37,9 @@ Result<PackedMatrix<T>> PackedMatrix<T>::Pack(const Kernels& kernels, MatrixView
   packed.cols_ = b.cols;
   packed.nr_ = tiles.nr;
   packed.tier_ = kernel.tier;
-  packed.panel_stride_ = b.cols == 0 ? 0 : internal::PanelStride<T>(b.rows, tiles.nr);
-  const std::ptrdiff_t panels = (b.cols + tiles.nr - 1) / tiles.nr;
+  if (b.rows == 0 || b.cols == 0) return packed;
+  packed.panel_stride_ = internal::PanelStride<T>(b.rows, tiles.nr);
+  const std::ptrdiff_t panels = (b.cols - 1) / tiles.nr + 1;
   std::ptrdiff_t count = 0;
   if (__builtin_mul_overflow(panels, packed.panel_stride_, &count) ||
       !packed.elements_->Reserve(static_cast<std::size_t>(count))) {

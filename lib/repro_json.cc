@@ -64,10 +64,10 @@ std::size_t FirstDifferent(const ReproResult& result, const Json& expected) {
 Result<std::string> Compare(const ReproReport& report, const std::string& path) {
   const Result<Json> document = ReadDocument(path);
   if (!document.ok()) return document.status();
-  const int revision = document->at("numerics_revision").get<int>();
-  if (revision != kNumericsRevision) {
+  const Json& revision = document->at("numerics_revision");
+  if (!revision.is_number_integer() || revision != kNumericsRevision) {
     return BadFile(path, 0,
-                   fmt::format("holds the bits of numerics revision {}; this library has revision {}", revision,
+                   fmt::format("holds the bits of numerics revision {}; this library has revision {}", revision.dump(),
                                kNumericsRevision));
   }
   const Json& results = document->at("results");

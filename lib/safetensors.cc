@@ -400,9 +400,13 @@ Result<SafetensorsFile> ReadSafetensors(ByteReader& reader) {
 }
 
 Result<SafetensorsFile> ReadSafetensors(const std::string& path) {
-  Result<std::unique_ptr<ByteReader>> reader = OpenFile(path);
-  if (!reader.ok()) return reader.status();
-  return ReadSafetensors(**reader);
+  try {
+    Result<std::unique_ptr<ByteReader>> reader = OpenFile(path);
+    if (!reader.ok()) return reader.status();
+    return ReadSafetensors(**reader);
+  } catch (const std::bad_alloc&) {
+    return Status(StatusCode::kOutOfMemory, fmt::format("no memory to open {}", path));
+  }
 }
 
 Status WriteSafetensors(const std::string& path, const SafetensorsFile& file) {

@@ -84,7 +84,7 @@ double ActivationError(Activation activation, double y, double range, double n, 
     case Activation::kSoftmax:
       return (8 + range + n / 16) * u * y;
     case Activation::kLogSoftmax:
-      return (8 + 4 * std::fabs(y) + n / 16) * u;
+      return (16 + 2 * std::fabs(y) + n / 16) * u;
     case Activation::kIdentity:
     case Activation::kRelu:
       break;
@@ -110,7 +110,8 @@ Result<std::vector<double>> Bounds(Context& context, const Mlp<T>& network, std:
       if (!status.ok()) return status;
     }
     const double terms = static_cast<double>(layer.inputs) + 2;
-    const double gamma = 2 * terms * u / (1 - terms * u);
+    // Sums too long for a bound: none holds.
+    const double gamma = terms * u < 0.5 ? 2 * terms * u / (1 - terms * u) : std::numeric_limits<double>::infinity();
     std::vector<double> off(z.size());
     for (std::ptrdiff_t j = 0; j < layer.outputs; ++j) {
       double sum = gamma * std::fabs(static_cast<double>(network.bias(l)[static_cast<std::size_t>(j)])) + tiny;
@@ -204,10 +205,9 @@ Result<Verification> VerifyModel(Context& context, const Model<T>& model) {
         const bool same = SameBits(expected, y);
         v.other_bits += !same;
         const double difference = std::fabs(static_cast<double>(y) - static_cast<double>(expected));
-        // A NaN is within no bound.
-        const double share = same                         ? 0
-                             : difference <= (*bounds)[j] ? difference / (*bounds)[j]
-                                                          : std::numeric_limits<double>::infinity();
+        // A NaN is within no bound, and a bound that is infinite says nothing.
+        const bool within = std::isfinite((*bounds)[j]) && difference <= (*bounds)[j];
+        const double share = same ? 0 : within ? difference / (*bounds)[j] : std::numeric_limits<double>::infinity();
         const bool worst = v.exact ? !same && v.other_bits == 1 : share > v.largest_share;
         v.largest_share = std::max(v.largest_share, share);
         if (worst) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "doctest/doctest.h"
+#include "fmt/format.h"
 #include "lanewise/isa.h"
 #include "nlohmann/json.hpp"
 #include "run_program.h"
@@ -315,16 +316,17 @@ TEST_CASE("explain tells which kernel a function gets, and what happens in each 
   ForEachTier([&](Tier tier, const kernels::KernelTable& /*table*/) {
     const std::string isa = " --isa " + std::string(Name(tier));
     for (const std::string function : {"sigmoid", "sigmoid_f32", "softmax_f64", "exp --type f64"}) {
-      const ProgramRun text = Lanewise("explain " + function + isa);
+      const std::string arguments = function + isa;
+      const ProgramRun text = Lanewise("explain " + arguments);
       CHECK_MESSAGE(text.exit_code == 0, text.err);
-      CHECK(Contains(text.out, "kernel   " + std::string(Name(tier)) + "\n"));
-      CHECK(ParseJson(Lanewise("explain --json " + function + isa).out)["tier"] == Name(tier));
+      CHECK(Contains(text.out, fmt::format("kernel   {}\n", Name(tier))));
+      CHECK(ParseJson(Lanewise("explain --json " + arguments).out)["tier"] == Name(tier));
     }
     const ProgramRun text = Lanewise("explain --batch 32 " + model + isa);
     CHECK_MESSAGE(text.exit_code == 0, text.err);
     CHECK(Contains(text.out, "layer    1: 8 -> 5 tanh\n"));
     CHECK(Contains(text.out, "M=32 N=5 K=8\n"));
-    CHECK(Contains(text.out, "then     softmax_f32, " + std::string(Name(tier)) + "\n"));
+    CHECK(Contains(text.out, fmt::format("then     softmax_f32, {}\n", Name(tier))));
     const json document = ParseJson(Lanewise("explain --json --batch 32 " + model + isa).out);
     REQUIRE(document["layers"].size() == 3);
     for (const json& layer : document["layers"]) {
@@ -334,6 +336,10 @@ TEST_CASE("explain tells which kernel a function gets, and what happens in each 
     }
     CHECK(document["layers"][0]["activation"] == "tanh");
   });
+  // As Predict cuts it.
+  const json large = ParseJson(Lanewise("explain --json --threads 1 --batch 100000 " + model).out);
+  CHECK(large["block"] < 100000);
+  CHECK(large["layers"][1]["m"] == large["block"]);
 }
 
 TEST_CASE("bench hands its arguments to lanewise-bench") {

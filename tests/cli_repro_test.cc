@@ -77,6 +77,18 @@ TEST_CASE("verify computes a trained model's golden cases on every tier") {
   CHECK(Lanewise("verify --isa nonesuch " + path).exit_code == 2);
   CHECK(ParseJson(Lanewise("inspect --json " + path).out)["golden_cases"] == 4);
 
+  // Damaged cases are refused, by whatever loads the model, and not read as those of a model in double.
+  std::string bytes = ReadBytes(path);
+  const std::size_t at = bytes.find("0x", bytes.find("golden_outputs"));
+  REQUIRE(at < bytes.size());
+  bytes[at] = 'x';
+  for (const char* command : {"verify ", "inspect ", "evaluate ", "predict --limit 1 ", "explain "}) {
+    const ProgramRun damaged = Lanewise(command + folder.Write("damaged.safetensors", bytes));
+    CHECK(damaged.exit_code == 4);
+    CHECK_MESSAGE(Contains(damaged.err, "metadata lanewise.golden_outputs: is not a list of finite floats"),
+                  damaged.err);
+  }
+
   Result<Model<float>> model = LoadModel<float>(path);
   REQUIRE(model.ok());
   REQUIRE(model->golden.has_value());

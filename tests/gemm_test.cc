@@ -331,6 +331,32 @@ TEST_CASE_TEMPLATE("Gemm equals the oracle for any strides, transposes, alpha an
   });
 }
 
+TEST_CASE_TEMPLATE("Without steps of K nothing is read, copied or packed", T, float, double, std::int32_t,
+                   std::int64_t) {
+  ForEachTier([](Tier tier, const kernels::KernelTable& /*table*/) {
+    Context context(KernelsOf(tier));
+    std::vector<T> c(64 * 512, T{7});
+    REQUIRE(Gemm<T>(context, {nullptr, 64, 0}, {nullptr, 0, 512}, {c.data(), 64, 512}).ok());
+    CHECK(std::ranges::all_of(c, [](T x) { return x == T{0}; }));
+    const GemmShape shape{.type = kElementType<T>, .m = 64, .n = 512, .k = 0};
+    CHECK(PlanGemm(shape, context.kernels(), context.machine(), 1).a_scratch == 0);
+
+    constexpr std::ptrdiff_t kHuge = PTRDIFF_MAX;
+    const Result<PackedMatrix<T>> packed = PackedMatrix<T>::Pack(context.kernels(), {nullptr, 0, kHuge});
+    REQUIRE(packed.ok());
+    CHECK(packed->cols() == kHuge);
+  });
+}
+
+TEST_CASE("A single row may have any stride") {
+  Context context(KernelsOf(Tier::kPortable));
+  const float a[] = {1, 2, 3, 4};
+  const std::vector<float> b(4 * 64, 2.0F);
+  std::vector<float> c(64);
+  REQUIRE(Gemm<float>(context, {a, 1, 4, PTRDIFF_MAX, 1}, {b.data(), 4, 64}, {c.data(), 1, 64}).ok());
+  CHECK(c[63] == 20);
+}
+
 TEST_CASE_TEMPLATE("With alpha = 0 neither A nor B is touched, however they lie", T, float, double, std::int32_t,
                    std::int64_t) {
   constexpr std::ptrdiff_t kM = 33, kN = 150, kK = 512;

@@ -196,8 +196,9 @@ TEST_CASE("golden cases of a file are checked, and errors name the place") {
     refuses("golden_inputs", numbers, "lanewise.golden_inputs: is not a list of finite floats");
     refuses("golden_outputs", numbers, "lanewise.golden_outputs: is not a list of finite floats");
   }
-  refuses("golden_inputs", "0x1p+0", "1 inputs and 4 outputs are no cases of a network of 2 inputs and 1 outputs");
-  refuses("golden_outputs", "0x1p+0", "8 inputs and 1 outputs are no cases");
+  refuses("golden_inputs", "0x1p+0",
+          "1 inputs and 4 outputs are not 1 to 64 cases of a network of 2 inputs and 1 outputs");
+  refuses("golden_outputs", "0x1p+0", "8 inputs and 1 outputs are not 1 to 64 cases");
   for (const char* hash : {"", "0", "0123456789ABCDEF", "0123456789abcde", "0123456789abcdef0", "-123456789abcdef",
                            "0x23456789abcdef", "0123456789abcdeg"}) {
     refuses("weights_hash", hash, "is not 16 hexadecimal digits");

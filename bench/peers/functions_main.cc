@@ -83,6 +83,7 @@ std::vector<double> Throughput(const std::vector<std::function<void()>>& runs, s
 std::vector<double> Throughput(const std::vector<FunctionPeer>& peers, const std::vector<float>& x) {
   std::vector<float> y(x.size());
   std::vector<std::function<void()>> runs;
+  runs.reserve(peers.size());
   for (const FunctionPeer& peer : peers) runs.emplace_back([&] { peer.run(x.data(), y.data(), x.size()); });
   return Throughput(runs, x.size());
 }

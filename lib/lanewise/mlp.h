@@ -80,7 +80,11 @@ class PackedMlp {
   // other kernels, kOutOfMemory).
   Status Predict(Context& context, MatrixView<const T> x, MatrixView<T> y) const;
 
-  // The same for samples [first, first + y.rows) of a data set, whose inputs are multiplied by `input_scale` as they
+  // How many rows of a batch go through all layers together, so that what lies between two layers stays in the cache:
+  // Predict's products have so many rows, or the rest of the batch.
+  std::ptrdiff_t BlockRows(const Context& context) const;
+
+  // Predict for samples [first, first + y.rows) of a data set, whose inputs are multiplied by `input_scale` as they
   // are read (bytes become numbers block by block; there is no copy of the data set). kInvalidArgument if the data
   // set's features are not the network's inputs, it has not so many samples, or not as many inputs as it says.
   Status Predict(Context& context, const Dataset& data, std::ptrdiff_t first, T input_scale, MatrixView<T> y) const;
@@ -88,7 +92,6 @@ class PackedMlp {
  private:
   PackedMlp() = default;
   Status PredictBlock(Context& context, MatrixView<const T> x, MatrixView<T> y, T* even, T* odd) const;
-  std::ptrdiff_t BlockRows(const Context& context) const;
 
   std::vector<LayerShape> layers_;
   std::vector<PackedMatrix<T>> weights_;

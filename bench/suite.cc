@@ -74,9 +74,9 @@ void Suite::Run(const Definition& definition, benchmark::State& state) {
   rate(kBytes, prepared_.bytes * 1e-9);
   rate(kSamples, prepared_.samples);
   if (prepared_.cycles) {
-    constexpr auto kInverse = static_cast<benchmark::Counter::Flags>(benchmark::Counter::kIsIterationInvariantRate |
-                                                                     benchmark::Counter::kInvert);
-    state.counters[kCycles] = {1e-9 / clock, kInverse};
+    const benchmark::Counter::Flags inverse =
+        benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert;
+    state.counters[kCycles] = {1e-9 / clock, inverse};
   }
 }
 

@@ -2,6 +2,7 @@
 //
 // lanewise repro: whether every tier and number of threads gives the same bits, here and as recorded elsewhere.
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,8 +45,16 @@ std::string Table(const ReproReport& report) {
 }
 
 std::string Describe(const ReproDifference& d) {
-  return fmt::format("{}: {} is {:a} ({}) on {}; {:a} ({}) on {}", d.operation, d.element, d.value[0], d.value[0],
-                     d.way[0], d.value[1], d.value[1], d.way[1]);
+  return fmt::format("{}: {} is {} on {}; {} on {}", d.operation, d.element, d.value[0], d.way[0], d.value[1],
+                     d.way[1]);
+}
+
+// Says which of a file's hashes cannot be compared here.
+void NoteOtherClasses(const ReproReport& report) {
+  for (const NumericClass numeric_class : {NumericClass::kFma, NumericClass::kMulAdd}) {
+    if (std::ranges::find(report.results, numeric_class, &ReproResult::numeric_class) != report.results.end()) continue;
+    Note(fmt::format("no tier here is of class {}: its hashes were not compared", Name(numeric_class)));
+  }
 }
 
 ExitCode Run(const Settings& settings, bool json) {
@@ -65,8 +74,15 @@ ExitCode Run(const Settings& settings, bool json) {
     Result<std::string> compared = CompareWithFile(*report, settings.expect);
     if (!compared.ok()) return Fail(compared.status());
     changed = *std::move(compared);
+    NoteOtherClasses(*report);
   }
-  Print(json ? ToJson(*report) : Table(*report));
+  if (json) {
+    const Result<std::string> document = ToJson(*report);
+    if (!document.ok()) return Fail(document.status());
+    Print(*document);
+  } else {
+    Print(Table(*report));
+  }
   if (!report->differences.empty()) {
     const std::size_t count = report->differences.size();
     return Fail(kCheckFailed, fmt::format("{} operation{} differ{}; the first: {}", count, count == 1 ? "" : "s",

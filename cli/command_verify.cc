@@ -139,7 +139,7 @@ Command AddVerify(CLI::App& program) {
   SetExample(*command, "lanewise verify clothes.safetensors --isa all");
   const auto path = std::make_shared<std::string>();
   command->add_option("MODEL", *path, "Model file")->required();
-  const IsaOption isa(*command);
+  const IsaOption isa(*command, "all: one tier after the other");
   const ThreadsOption threads(*command);
   const JsonOption json(*command);
   return {command, [=] { return Run(*path, isa, threads, static_cast<bool>(json)); }};

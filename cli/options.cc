@@ -10,10 +10,11 @@
 
 namespace lanewise::cli {
 
-IsaOption::IsaOption(CLI::App& command)
+IsaOption::IsaOption(CLI::App& command, const std::string& otherwise)
     : option_(command.add_option("--isa")->type_name("SPEC")->description(
           "Instruction sets: avx2 (exactly that), <=avx2 (at\nmost), -avx512 (without), gemm_f32=avx2 (for one\n"
-          "kernel), several with commas. Default:\nLANEWISE_ISA, else the best that this CPU has")) {}
+          "kernel), several with commas. Default:\nLANEWISE_ISA, else " +
+          otherwise)) {}
 
 std::string IsaOption::Request() const {
   return option_->count() > 0 ? option_->as<std::string>() : RequestFromEnvironment();

@@ -12,10 +12,10 @@
 
 namespace lanewise::cli {
 
-// --isa SPEC, else LANEWISE_ISA, else the best tier.
+// --isa SPEC, else LANEWISE_ISA, else `otherwise`, which is for the command to see to where it is not the best tier.
 class IsaOption {
  public:
-  explicit IsaOption(CLI::App& command);
+  explicit IsaOption(CLI::App& command, const std::string& otherwise = "the best that this CPU has");
 
   std::string Request() const;
   // Where the request comes from, for messages: "--isa", "LANEWISE_ISA", or "" if there is none.

@@ -32,8 +32,9 @@ ExitCode CodeOf(StatusCode code) {
       return kBadFile;
     case StatusCode::kDiverged:
       return kDiverged;
-    case StatusCode::kLayoutMismatch:
     case StatusCode::kOutOfMemory:
+      return kCannotTell;
+    case StatusCode::kLayoutMismatch:
       break;
   }
   return kCheckFailed;

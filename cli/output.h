@@ -18,7 +18,7 @@ enum ExitCode : int {
   kOk = 0,
   kCheckFailed = 1,
   kUsage = 2,         // also an unknown ISA name
-  kCannotTell = 3,    // noise
+  kCannotTell = 3,    // noise, nothing to check, not enough memory
   kBadFile = 4,       // the message names file, offset and rule
   kNotAvailable = 5,  // ISA not compiled, or not supported by CPU or OS
   kDiverged = 6,

@@ -7,8 +7,7 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
-#include <limits>
+#include <cstdint>
 #include <memory>
 #include <new>
 #include <optional>
@@ -22,6 +21,7 @@
 namespace lanewise {
 namespace {
 
+using internal::Elements;
 using internal::Operation;
 using internal::Variation;
 
@@ -68,15 +68,9 @@ Result<std::vector<Setting>> MakeSettings(const std::vector<Tier>& tiers, const 
   return settings;
 }
 
-void MapNaN(std::vector<double>& values) {
-  for (double& x : values) {
-    if (std::isnan(x)) x = std::bit_cast<double>(std::uint64_t{0x7FF8'0000'0000'0000});
-  }
-}
-
 // What one class gave first, and the way in which it did.
 struct Reference {
-  std::vector<double> values;
+  Elements values;
   std::string way;
 };
 
@@ -86,22 +80,21 @@ std::string ElementText(const Operation& operation, std::size_t index) {
   return fmt::format("row {}, column {}", index / columns, index % columns);
 }
 
+std::string ValueText(const Operation& operation, const Elements& values, std::size_t index) {
+  if (index >= values.size()) return "missing";  // all results are equally long but files
+  if (operation.integers) return std::to_string(std::bit_cast<std::int64_t>(values[index]));
+  return fmt::format("{0:a} ({0})", std::bit_cast<double>(values[index]));
+}
+
 std::optional<ReproDifference> Compare(const Operation& operation, const std::string& name, const Reference& reference,
-                                       const std::vector<double>& values, const std::string& way) {
-  // All sizes are equal but those of files.
-  const std::size_t common = std::min(values.size(), reference.values.size());
-  std::size_t i = 0;
-  while (i < common && std::bit_cast<std::uint64_t>(values[i]) == std::bit_cast<std::uint64_t>(reference.values[i])) {
-    ++i;
-  }
-  if (i == common && values.size() == reference.values.size()) return std::nullopt;
-  const auto value = [i](const std::vector<double>& all) {
-    return i < all.size() ? all[i] : std::numeric_limits<double>::quiet_NaN();
-  };
+                                       const Elements& values, const std::string& way) {
+  const auto [expected, found] = std::ranges::mismatch(reference.values, values);
+  if (expected == reference.values.end() && found == values.end()) return std::nullopt;
+  const auto i = static_cast<std::size_t>(found - values.begin());
   return ReproDifference{.operation = name,
                          .element = ElementText(operation, i),
                          .way = {reference.way, way},
-                         .value = {value(reference.values), value(values)}};
+                         .value = {ValueText(operation, reference.values, i), ValueText(operation, values, i)}};
 }
 
 class Run {
@@ -132,23 +125,23 @@ class Run {
       report_.topics.push_back(operation.topic);
       report_.descriptions.emplace_back();
       hashes_.emplace_back(settings_.size());
+      of_integers_.push_back(operation.integers);
     }
     std::vector<std::string>& texts = report_.descriptions.back();
     const std::string name = fmt::format("{}, operation {}: {}", operation.topic, texts.size(), operation.text);
     texts.push_back(operation.text);
     bool differs = false;
-    Reference references[2];
+    Reference references[3];  // by class
     for (std::size_t s = 0; s < settings_.size(); ++s) {
       Setting& setting = settings_[s];
-      Reference& reference = references[static_cast<std::size_t>(ClassOf(setting.tier))];
+      Reference& reference = references[static_cast<std::size_t>(ClassOf(hashes_.size() - 1, setting.tier))];
       for (const Variation& variation : kVariations) {
         values_.clear();
         const Status status = operation.run(setting.context, variation, values_);
         const std::string way = Describe(setting, variation);
         if (!status.ok()) return Status(status.code(), fmt::format("{} ({}): {}", name, way, status.message()));
-        MapNaN(values_);
         if (&variation == kVariations) {
-          hashes_.back()[s].push_back(Hash(values_.data(), values_.size() * sizeof(double)));
+          hashes_.back()[s].push_back(Hash(values_.data(), values_.size() * sizeof(values_[0])));
         }
         if (reference.way.empty()) {
           reference = {values_, way};
@@ -162,14 +155,18 @@ class Run {
     return Status();
   }
 
+  NumericClass ClassOf(std::size_t topic, Tier tier) const {
+    return of_integers_[topic] ? NumericClass::kExact : lanewise::ClassOf(tier);
+  }
+
   // Tiers of a class with the same hashes become one result; of each tier the first number of threads counts.
   void Group() {
-    for (const NumericClass numeric_class : {NumericClass::kFma, NumericClass::kMulAdd}) {
+    for (const NumericClass numeric_class : {NumericClass::kFma, NumericClass::kMulAdd, NumericClass::kExact}) {
       for (std::size_t t = 0; t < report_.topics.size(); ++t) {
         const std::size_t first = report_.results.size();
         for (std::size_t s = 0; s < settings_.size(); ++s) {
           const Tier tier = settings_[s].tier;
-          if (ClassOf(tier) != numeric_class || (s > 0 && settings_[s - 1].tier == tier)) continue;
+          if (ClassOf(t, tier) != numeric_class || (s > 0 && settings_[s - 1].tier == tier)) continue;
           std::vector<std::uint64_t>& operations = hashes_[t][s];
           const auto same =
               std::find_if(report_.results.begin() + static_cast<std::ptrdiff_t>(first), report_.results.end(),
@@ -189,7 +186,8 @@ class Run {
   const ReproOptions& options_;
   ReproReport report_;
   std::vector<std::vector<std::vector<std::uint64_t>>> hashes_;  // by topic, setting and operation
-  std::vector<double> values_;
+  std::vector<bool> of_integers_;                                // by topic
+  Elements values_;
   Status status_;
 };
 

@@ -3,7 +3,10 @@
 // Reports as documents, and documents compared with reports.
 
 #include <algorithm>
+#include <map>
+#include <memory>
 #include <new>
+#include <set>
 #include <string_view>
 
 #include "file_io.h"
@@ -27,6 +30,12 @@ std::string ShortHash(std::uint64_t hash) { return fmt::format("{:08x}", hash & 
 // Longer than any report by far.
 constexpr std::uint64_t kLongestDocument = 10'000'000;
 
+Status Bad(const std::string& path, std::string_view rule) {
+  return Status(StatusCode::kBadFile, fmt::format("{}: {}", path, rule));
+}
+
+Status NoDocument(const std::string& path) { return Bad(path, "is not a document of `lanewise repro --json`"); }
+
 Result<Json> ReadDocument(const std::string& path) {
   Result<std::unique_ptr<ByteReader>> reader = OpenFile(path);
   if (!reader.ok()) return reader.status();
@@ -37,16 +46,20 @@ Result<Json> ReadDocument(const std::string& path) {
   // Depth costs memory: a report has five levels at most.
   const auto watch = [](int depth, Json::parse_event_t, const Json&) { return depth <= 5; };
   Json document = Json::parse(text, watch, false);
-  if (!document.is_object()) return BadFile(path, 0, "is not a JSON document of `lanewise repro --json`");
+  if (!document.is_object()) return NoDocument(path);
   return document;
 }
 
-// What a file attests of one class and topic, or null.
-const Json* Find(const Json& results, std::string_view numeric_class, const std::string& topic) {
-  for (const Json& result : results) {
-    if (result.value("class", "") == numeric_class && result.value("topic", "") == topic) return &result;
+// What a document attests: "fma gemm f32" and the like, each once.
+Result<std::map<std::string, const Json*>> Attested(const Json& document, const std::string& path) {
+  if (!document.at("differences").empty())
+    return Bad(path, "is of a run in which results differed: it attests nothing");
+  std::map<std::string, const Json*> attested;
+  for (const Json& result : document.at("results")) {
+    const std::string name = result.at("class").get<std::string>() + " " + result.at("topic").get<std::string>();
+    if (!attested.emplace(name, &result).second) return Bad(path, fmt::format("has {} twice", Quote(name)));
   }
-  return nullptr;
+  return attested;
 }
 
 // The first operation whose short hash differs from the file's; the number of operations if none does.
@@ -61,40 +74,52 @@ std::size_t FirstDifferent(const ReproResult& result, const Json& expected) {
   return i;
 }
 
+std::string DescribeChange(const ReproReport& report, const ReproResult& result, const Json& expected,
+                           const std::string& path) {
+  const std::size_t i = FirstDifferent(result, expected);
+  const auto topic = std::ranges::find(report.topics, result.topic) - report.topics.begin();
+  const std::vector<std::string>& texts = report.descriptions[static_cast<std::size_t>(topic)];
+  const std::string place = i < texts.size() ? fmt::format(", operation {}: {}", i, texts[i]) : "";
+  return fmt::format("other bits than in {}: {} on {}{}", Quote(path), result.topic, Name(result.tiers[0]), place);
+}
+
 Result<std::string> Compare(const ReproReport& report, const std::string& path) {
   const Result<Json> document = ReadDocument(path);
   if (!document.ok()) return document.status();
   const Json& revision = document->at("numerics_revision");
   if (!revision.is_number_integer() || revision != kNumericsRevision) {
-    return BadFile(path, 0,
-                   fmt::format("holds the bits of numerics revision {}; this library has revision {}", revision.dump(),
-                               kNumericsRevision));
+    return Bad(path, fmt::format("holds the bits of numerics revision {}; this library has revision {}",
+                                 revision.dump(), kNumericsRevision));
   }
-  const Json& results = document->at("results");
-  bool compared = false;
+  Result<std::map<std::string, const Json*>> attested = Attested(*document, path);
+  if (!attested.ok()) return attested.status();
+  std::string first_changed;
+  std::set<std::string> compared;
   for (const ReproResult& result : report.results) {
-    const std::string_view numeric_class = Name(result.numeric_class);
-    const bool has_class = std::any_of(results.begin(), results.end(),
-                                       [&](const Json& r) { return r.value("class", "") == numeric_class; });
+    const std::string numeric_class = Name(result.numeric_class);
+    const bool has_class =
+        std::ranges::any_of(*attested, [&](const auto& item) { return item.first.starts_with(numeric_class + " "); });
     if (!has_class) continue;
-    compared = true;
-    const Json* expected = Find(results, numeric_class, result.topic);
-    if (expected == nullptr)
-      return BadFile(path, 0, fmt::format("has no '{}' of class {}", result.topic, numeric_class));
-    if (expected->at("hash").get<std::string>() == HashText(result.hash)) continue;
-    const std::size_t i = FirstDifferent(result, *expected);
-    const auto topic = std::find(report.topics.begin(), report.topics.end(), result.topic) - report.topics.begin();
-    const std::vector<std::string>& texts = report.descriptions[static_cast<std::size_t>(topic)];
-    const std::string place = i < texts.size() ? fmt::format(", operation {}: {}", i, texts[i]) : "";
-    return fmt::format("other bits than in {}: {} on {}{}", Quote(path), result.topic, Name(result.tiers[0]), place);
+    const auto expected = attested->find(numeric_class + " " + result.topic);
+    if (expected == attested->end())
+      return Bad(path, fmt::format("has no '{}' of class {}", result.topic, numeric_class));
+    compared.insert(expected->first);
+    if (first_changed.empty() && expected->second->at("hash").get<std::string>() != HashText(result.hash)) {
+      first_changed = DescribeChange(report, result, *expected->second, path);
+    }
   }
-  if (!compared) return BadFile(path, 0, "has no hashes of a class that this CPU has");
-  return std::string();
+  for (const auto& [name, result] : *attested) {
+    const std::string& numeric_class = result->at("class").get_ref<const std::string&>();
+    const bool has_class = std::ranges::any_of(
+        report.results, [&](const ReproResult& r) { return Name(r.numeric_class) == numeric_class; });
+    if (has_class && !compared.contains(name))
+      return Bad(path, fmt::format("has {}, which is not computed here", Quote(name)));
+  }
+  if (compared.empty()) return Bad(path, "has no hashes of a class that this CPU has");
+  return first_changed;
 }
 
-}  // namespace
-
-std::string ToJson(const ReproReport& report) {
+Json Document(const ReproReport& report) {
   Json results = Json::array();
   for (const ReproResult& result : report.results) {
     Json tiers = Json::array();
@@ -110,17 +135,25 @@ std::string ToJson(const ReproReport& report) {
   Json differences = Json::array();
   for (const ReproDifference& d : report.differences) {
     Json values = Json::array();
-    for (int i : {0, 1}) values.push_back({{"way", d.way[i]}, {"value", fmt::format("{:a}", d.value[i])}});
+    for (int i : {0, 1}) values.push_back({{"way", d.way[i]}, {"value", d.value[i]}});
     differences.push_back({{"operation", d.operation}, {"element", d.element}, {"values", std::move(values)}});
   }
   return Json{{"numerics_revision", kNumericsRevision},
               {"hash",
-               "XXH3-64 of each operation's results as little-endian doubles, every NaN as 0x7ff8000000000000; of a "
-               "topic that of its operations' hashes. For each operation the low 32 bits."},
+               "XXH3-64 of each operation's results as little-endian doubles, every NaN as 0x7ff8000000000000 (of "
+               "integers as int64); of a topic that of its operations' hashes. For each operation the low 32 bits."},
               {"results", std::move(results)},
-              {"differences", std::move(differences)}}
-             .dump(2) +
-         "\n";
+              {"differences", std::move(differences)}};
+}
+
+}  // namespace
+
+Result<std::string> ToJson(const ReproReport& report) {
+  try {
+    return Document(report).dump(2) + "\n";
+  } catch (const std::bad_alloc&) {
+    return Status(StatusCode::kOutOfMemory, "no memory for the report");
+  }
 }
 
 Result<std::string> CompareWithFile(const ReproReport& report, const std::string& path) {
@@ -129,7 +162,7 @@ Result<std::string> CompareWithFile(const ReproReport& report, const std::string
   } catch (const std::bad_alloc&) {
     return Status(StatusCode::kOutOfMemory, fmt::format("no memory to read {}", path));
   } catch (const Json::exception&) {
-    return BadFile(path, 0, "is not a document of `lanewise repro --json`");
+    return NoDocument(path);
   }
 }
 

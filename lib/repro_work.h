@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -23,12 +24,16 @@ struct Variation {
   const char* text;
 };
 
+// A result's elements: floats and doubles as the bits of doubles, every NaN as the same one; integers as int64.
+using Elements = std::vector<std::uint64_t>;
+
 struct Operation {
   std::string topic;
   std::string text;        // shape and settings
   std::ptrdiff_t columns;  // of the result; 0 if it is no matrix
-  // Replaces `out` by the result. May throw std::bad_alloc.
-  std::function<Status(Context& context, const Variation& variation, std::vector<double>& out)> run;
+  // Appends the result to `out`. May throw std::bad_alloc.
+  std::function<Status(Context& context, const Variation& variation, Elements& out)> run;
+  bool integers = false;
 };
 
 // Calls visit for each operation in turn, all of a topic after each other, until it returns false.

@@ -107,5 +107,27 @@ TEST_CASE("verify computes a trained model's golden cases on every tier") {
   CHECK(Lanewise("verify").exit_code == 2);
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !LANEWISE_EMULATED
+TEST_CASE("without the memory for a check, repro and verify say that they cannot tell") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "m";
+  REQUIRE(Lanewise("train --samples 100 --epochs 1 --layers 784,2000,10 --out " + path).exit_code == 0);
+  for (const std::string& command : {"verify --threads 1 " + path, std::string("repro --threads 1")}) {
+    int out_of_memory = 0;
+    // From too little to start at all to enough.
+    for (int kib = 10'000; kib < 40'000; kib += 5'000) {
+      const ProgramRun run = Shell("ulimit -v " + std::to_string(kib) + "; \"$lanewise\" " + command);
+      CAPTURE(run.err);
+      if (run.exit_code == 127) continue;
+      CHECK((run.exit_code == 0 || run.exit_code == 3));
+      if (run.exit_code != 3) continue;
+      CHECK(Contains(run.err, "memory"));
+      ++out_of_memory;
+    }
+    CHECK(out_of_memory > 0);
+  }
+}
+#endif
+
 }  // namespace
 }  // namespace lanewise::test

@@ -53,7 +53,7 @@ TEST_CASE("the work gives the golden bits on every tier, with any number of thre
 
   // What else is written and read.
   const TemporaryFolder folder;
-  CHECK(CompareWithFile(*report, folder.Write("own", ToJson(*report))).ok());
+  CHECK(CompareWithFile(*report, folder.Write("own", *ToJson(*report))).ok());
   const std::string golden = Golden();
   const auto fails = [&](const std::string& text, const std::string& rule) {
     const std::string path = folder.Write("bad", text);
@@ -69,7 +69,13 @@ TEST_CASE("the work gives the golden bits on every tier, with any number of thre
     fails(text, "is not a");
   }
   fails(Replaced(golden, "revision\": 1", "revision\": 2"), "holds the bits of numerics revision 2; this library has");
-  fails(R"({"numerics_revision": 1, "results": []})", "has no hashes of a class");
+  fails(R"({"numerics_revision": 1, "results": [], "differences": []})", "has no hashes of a class");
+  // Another set of work, or a run that failed, attests nothing.
+  fails(Replaced(golden, "\"differences\": []", "\"differences\": [1]"), "of a run in which results differed");
+  fails(Replaced(golden, "gemm i64", "gemm i16"), "has no 'gemm i64' of class exact");
+  fails(Replaced(golden, "gemm i32", "gemm i64"), "has 'exact gemm i64' twice");
+  fails(Replaced(golden, "\"results\": [", R"("results": [{"class": "exact", "topic": "gemm i16"},)"),
+        "has 'exact gemm i16', which is not computed here");
   CHECK(CompareWithFile(*report, folder / "missing").status().code() == StatusCode::kIoError);
 
   // One bit of one operation.

@@ -18,13 +18,14 @@
 
 namespace lanewise {
 
-// The hashes of one topic ("gemm f32", "training f64" ...) on the tiers that gave them.
+// The hashes of one topic ("gemm f32", "training f64" ...) on the tiers that gave them. Topics of integers are of the
+// class kExact, which every tier has.
 struct ReproResult {
   NumericClass numeric_class = NumericClass::kFma;
   std::vector<Tier> tiers;
   std::string topic;
-  // For each operation of the topic XXH3's 64 bits of its results, as little-endian doubles (which hold every float)
-  // in which every NaN is 0x7ff8000000000000.
+  // For each operation of the topic XXH3's 64 bits of its results: as little-endian doubles (which hold every float) in
+  // which every NaN is 0x7ff8000000000000, or, of integers, as little-endian int64.
   std::vector<std::uint64_t> operations;
   std::uint64_t hash = 0;  // of `operations`, little-endian
 };
@@ -34,7 +35,7 @@ struct ReproDifference {
   std::string operation;  // topic, number, shape and settings
   std::string element;    // "row 3, column 4" or "element 17"
   std::string way[2];     // "avx2, 1 thread, all rows at once"
-  double value[2] = {0, 0};
+  std::string value[2];   // "0x1.8p+0 (1.5)", "-7"
 };
 
 struct ReproReport {
@@ -57,10 +58,13 @@ struct ReproOptions {
 // kOutOfMemory.
 Result<ReproReport> RunRepro(const std::vector<Tier>& tiers, const ReproOptions& options = {});
 
-// The report as a JSON document, and such a document compared with a report: in words the first operation whose hash is
-// another than in the file, "" if there is none. Only classes that both have are compared, at least one.
-// Errors: kBadFile (no such document, another numerics revision, no class in common), kIoError, kOutOfMemory.
-std::string ToJson(const ReproReport& report);
+// The report as a JSON document. kOutOfMemory.
+Result<std::string> ToJson(const ReproReport& report);
+
+// Such a document compared with a report: in words the first operation whose hash is another than in the file, "" if
+// there is none. Classes that only one of the two has are not compared, those that both have in all their topics.
+// Errors: kBadFile (no such document, one of a run that found differences, another numerics revision, other topics, no
+// class in common), kIoError, kOutOfMemory.
 Result<std::string> CompareWithFile(const ReproReport& report, const std::string& path);
 
 }  // namespace lanewise

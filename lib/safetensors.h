@@ -34,17 +34,17 @@ struct SafetensorsFile {
   std::map<std::string, std::uint64_t> metadata_at = {};
 };
 
-// Reads a file ("-": standard input), its tensors in the order in which their elements lie in it. Everything that the
-// format forbids is refused with kBadFile, and so is a dtype other than F32 and F64. Every offset, product and length
-// is checked, and no claim of the header allocates memory before the bytes that it claims have arrived. kIoError,
-// kOutOfMemory.
+// Reads a file ("-": standard input), its tensors in the order in which their elements lie in it. Everything that
+// the format forbids is refused with kBadFile, and so is a dtype other than F32 and F64, more than 100,000 names of
+// tensors and metadata, or more than 64 dimensions. Every offset, product and length is checked, and no claim of the
+// header allocates memory before the bytes that it claims have arrived. kIoError, kOutOfMemory.
 Result<SafetensorsFile> ReadSafetensors(const std::string& path);
 Result<SafetensorsFile> ReadSafetensors(ByteReader& reader);
 
-// Writes a file, wholly or not at all (WriteFile). Equal content gives equal bytes: the metadata, if any, comes first,
-// its keys in byte order; then the F64 tensors and then the F32 ones, each in the order given, so that every
+// Writes a file, wholly or not at all (WriteFile). Equal content gives equal bytes: the metadata, if any, comes
+// first, its keys in byte order; then the F64 tensors and then the F32 ones, each in the order given, so that every
 // element is aligned to its size; the header is padded with spaces to a multiple of 8 bytes. kInvalidArgument where
-// names repeat or are not UTF-8, or a shape does not match its values.
+// names repeat or are not UTF-8, or a shape does not match its values, or there are more names than that.
 Status WriteSafetensors(const std::string& path, const SafetensorsFile& file);
 
 // The bytes that it would write, with its errors; `path` is for messages.

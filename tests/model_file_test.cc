@@ -183,6 +183,9 @@ TEST_CASE("SaveModel refuses what LoadModel would not take, and leaves what is t
   model.recipe["key"] = "\xFF";
   refuses(model, "not UTF-8");
   model = SmallModel<float>();
+  for (int i = 0; i < 1000; ++i) model.recipe[std::to_string(i)] = "";
+  refuses(model, "the recipe has 1002 entries; at most 1000 are allowed");
+  model = SmallModel<float>();
   model.input_scale = std::numeric_limits<double>::infinity();
   refuses(model, "input scale inf");
   model = SmallModel<float>();
@@ -302,7 +305,7 @@ TEST_CASE("LoadModel refuses what is no model, and names the rule") {
   refuses_metadata("class_names", "[]x",
                    fmt::format(": byte {}: metadata lanewise.class_names: is not a JSON array",
                                byte_of("lanewise.class_names") + 20));
-  refuses_metadata("class_names", R"(["a","b","c"])", "has 3 names for 2 outputs");
+  refuses_metadata("class_names", R"(["a","b","c"])", "has 3 strings; at most 2 fit");
   for (const std::string& names :
        {std::string("a,b"), std::string(R"({"a":"b"})"), std::string(R"(["a",1])"), std::string(R"(["a",["b"]])"),
         std::string(R"(["a","b")"), std::string(), std::string(1'000'000, '[')}) {
@@ -311,6 +314,9 @@ TEST_CASE("LoadModel refuses what is no model, and names the rule") {
   for (const char* recipe : {"", "[]", R"({"a":1})", R"({"a":{"b":"c"}})", R"({"a":"b"}x)"}) {
     refuses_metadata("recipe", recipe, "lanewise.recipe: is not a JSON object of strings");
   }
+  std::string entries = R"({"1000":"")";
+  for (int i = 0; i < 1000; ++i) entries += fmt::format(R"(,"{}":"")", i);
+  refuses_metadata("recipe", entries + "}", "lanewise.recipe: has 1001 strings; at most 1000 fit");
 }
 
 TEST_CASE("a model of doubles is not loaded as float") {

@@ -207,7 +207,6 @@ TEST_CASE("offsets and shapes that do not fit") {
   };
   refuse("[2]", "[]", "0 data_offsets");
   refuse("[2]", "[8]", "1 data_offsets");
-  refuse("[2]", "[0,4,8]", "3 data_offsets");
   refuse("[2]", "[8,0]", "begins at byte 8");
   refuse("[1]", "[4,8]", "begins at byte 4");
   refuse("[3]", "[0,8]", "ends at byte 8");
@@ -220,6 +219,12 @@ TEST_CASE("offsets and shapes that do not fit") {
   refuse("[18446744073709551615]", "[0,18446744073709551612]", "too many elements");
   refuse("[4611686018427387904]", "[0,0]", "too many elements");
   refuse("[2305843009213693951,2]", "[0,18446744073709551608]", "too many elements");
+
+  CheckRefused(FileOf(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4,8]}})", data),
+               {"byte 61:", "tensor 'a' has more than 2 data_offsets"});
+  std::string ones = "1";
+  for (int i = 1; i < 65; ++i) ones += ",1";
+  CheckRefused(FileOf(R"({"a":{"shape":[)" + ones + "]}}"), {"tensor 'a' has more than 64 dimensions"});
 
   const auto two = [&](std::string_view a, std::string_view b) {
     return FileOf(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":)" + std::string(a) +
@@ -236,6 +241,30 @@ TEST_CASE("offsets and shapes that do not fit") {
   CHECK(swapped->tensors[0].name == "b");
   CHECK(std::get<0>(swapped->tensors[0].values) == std::vector<float>{1});
   CHECK(std::get<0>(swapped->tensors[1].values) == std::vector<float>{2});
+}
+
+TEST_CASE("names without end are refused while they are few") {
+  constexpr int kNames = 100'000;
+  constexpr std::size_t kBegin = 8 + std::string_view(R"({"__metadata__":)").size();
+  std::string metadata = R"({"__metadata__":)";
+  std::string tensors = "{";
+  for (int i = 0; i < 2 * kNames; ++i) {
+    const std::string number = std::to_string(1'000'000 + i);
+    metadata += (i == 0 ? "{\"" : ",\"") + number + R"(":"")";
+    tensors += (i == 0 ? "\"" : ",\"") + number + R"(":{"dtype":"F32","shape":[0],"data_offsets":[0,0]})";
+  }
+  // Where the first name too many ends; each takes 13 bytes.
+  CheckRefused(FileOf(metadata + "}}"), {"byte " + std::to_string(kBegin + 13 * kNames + 9) + ":",
+                                         "there are more than 100000 names of tensors and metadata"});
+  CheckRefused(FileOf(tensors + "}"), {"there are more than 100000 names of tensors and metadata"});
+
+  SafetensorsFile file;
+  for (int i = 0; i <= kNames; ++i) file.metadata[std::to_string(i)] = "";
+  CHECK(SafetensorsBytes("m", file).status().code() == StatusCode::kInvalidArgument);
+  file.metadata.erase("7");
+  const Result<std::string> bytes = SafetensorsBytes("m", file);
+  REQUIRE(bytes.ok());
+  CHECK(Parse(*bytes)->metadata == file.metadata);
 }
 
 TEST_CASE("what must not be written is not") {

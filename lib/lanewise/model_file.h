@@ -45,7 +45,7 @@ struct Model {
 //   lanewise.activations        "relu,softmax", one per layer
 //   lanewise.input_scale        a number, as C's %a prints it
 //   lanewise.class_names        a JSON array of strings
-//   lanewise.recipe             a JSON object of strings
+//   lanewise.recipe             a JSON object of strings, at most 1000
 //   lanewise.numerics_revision  "1"
 // and where there are golden cases
 //   lanewise.golden_class       "fma" or "mul-add"
@@ -54,8 +54,9 @@ struct Model {
 //   lanewise.weights_hash       16 hexadecimal digits
 //
 // Writes the file wholly or not at all. kInvalidArgument if there are class names but not one per output, a name or
-// recipe is not UTF-8, the scale or a parameter is not finite, or the golden cases are those of other parameters;
-// kIoError; kOutOfMemory. Parameters are stored as they are: F32 or F64, equal bits when read back.
+// recipe is not UTF-8, the recipe has more entries than that, the scale or a parameter is not finite, or the golden
+// cases are those of other parameters; kIoError; kOutOfMemory. Parameters are stored as they are: F32 or F64, equal
+// bits when read back.
 template <typename T>
 Status SaveModel(const std::string& path, const Model<T>& model);
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The meaning of a model's safetensors file: tensor names and metadata.
-
-#include "lanewise/model_file.h"
+// A model out of a safetensors file, where nothing is taken on trust.
 
 #include <algorithm>
 #include <charconv>
@@ -14,24 +12,16 @@
 #include "file_io.h"
 #include "fmt/format.h"
 #include "hash.h"
+#include "lanewise/model_file.h"
+#include "model_format.h"
 #include "nlohmann/json.hpp"
 #include "safetensors.h"
 
 namespace lanewise {
-
+namespace internal {
 namespace {
 
 using nlohmann::json;
-
-constexpr const char* kActivations = "lanewise.activations";
-constexpr const char* kInputScale = "lanewise.input_scale";
-constexpr const char* kClassNames = "lanewise.class_names";
-constexpr const char* kRecipe = "lanewise.recipe";
-constexpr const char* kRevision = "lanewise.numerics_revision";
-constexpr const char* kGoldenClass = "lanewise.golden_class";
-constexpr const char* kGoldenInputs = "lanewise.golden_inputs";
-constexpr const char* kGoldenOutputs = "lanewise.golden_outputs";
-constexpr const char* kWeightsHash = "lanewise.weights_hash";
 
 // A file that was read, and what is wrong with it.
 struct Source {
@@ -53,16 +43,6 @@ struct Source {
   }
 };
 
-// One name per output; a single output tells two classes apart.
-bool NamesFit(std::size_t names, std::ptrdiff_t outputs) {
-  return names == 0 || static_cast<std::ptrdiff_t>(names) == (outputs == 1 ? 2 : outputs);
-}
-
-// The number of nn.Sequential's module that holds the next layer's parameters.
-std::size_t NextModule(std::size_t module, Activation activation) {
-  return module + (activation == Activation::kIdentity ? 1 : 2);
-}
-
 Result<std::vector<Activation>> ParseActivations(const Source& source, std::string_view text) {
   std::vector<Activation> activations;
   while (true) {
@@ -79,29 +59,27 @@ Result<std::vector<Activation>> ParseActivations(const Source& source, std::stri
   }
 }
 
-// Strings of an object or array, or false.
-template <typename Container, typename Insert>
-bool ReadStrings(const std::string& text, json::value_t type, Container& out, Insert insert) {
-  // Nested values are refused as they come: parsed, a long enough run of brackets would take any amount of memory.
+// Calls insert(key, string) for each of the strings of an object or array, of which there are at most `most`.
+template <typename Insert>
+Status ReadStrings(const Source& source, const char* key, json::value_t type, std::size_t most, Insert insert) {
+  // What nests and what is too many is dropped as it comes: parsed, it could take any amount of memory.
   bool nested = false;
-  const auto watch = [&nested](int depth, json::parse_event_t event, const json&) {
+  std::size_t count = 0;
+  const auto watch = [&](int depth, json::parse_event_t event, const json&) {
     nested |= depth > 0 && (event == json::parse_event_t::object_start || event == json::parse_event_t::array_start);
-    return !nested;
+    count += event == json::parse_event_t::value ? 1 : 0;
+    return !nested && count <= most;
   };
-  const json value = json::parse(text, watch, false);
-  if (nested || value.type() != type) return false;
-  for (const auto& item : value.items()) {
-    if (!item.value().is_string()) return false;
-    insert(out, item.key(), item.value().template get<std::string>());
+  const json value = json::parse(*source.Metadata(key), watch, false);
+  if (count > most && !nested)
+    return source.BadMetadata(key, fmt::format("has {} strings; at most {} fit", count, most));
+  const auto is_string = [](const json& item) { return item.is_string(); };
+  if (nested || value.type() != type || !std::ranges::all_of(value, is_string)) {
+    return source.BadMetadata(
+        key, fmt::format("is not a JSON {} of strings", type == json::value_t::array ? "array" : "object"));
   }
-  return true;
-}
-
-// A number as C's %a prints it, "-0x1.8p-3"; not by printf, which takes the point from the locale.
-std::string FormatHex(double x) {
-  char digits[32];  // 13 of them, and an exponent
-  const auto end = std::to_chars(digits, std::end(digits), std::fabs(x), std::chars_format::hex).ptr;
-  return fmt::format("{}0x{}", std::signbit(x) ? "-" : "", std::string_view(digits, end));
+  for (const auto& item : value.items()) insert(item.key(), item.value().template get<std::string>());
+  return Status();
 }
 
 std::optional<double> ParseHex(std::string_view text) {
@@ -127,24 +105,6 @@ bool ParseNumbers(std::string_view text, std::vector<T>& out) {
     if (space == text.size()) return true;
     text.remove_prefix(space + 1);
   }
-}
-
-template <typename T>
-std::string FormatNumbers(const std::vector<T>& values) {
-  std::string text;
-  for (const T x : values) text += (text.empty() ? "" : " ") + FormatHex(static_cast<double>(x));
-  return text;
-}
-
-// Cases of the network's sizes, at least one. More than a few would only be a way to keep `verify` busy.
-constexpr std::size_t kMostGoldenCases = 64;
-template <typename T>
-bool CasesFit(const GoldenCases<T>& golden, const Mlp<T>& network) {
-  const auto inputs = static_cast<std::size_t>(network.inputs());
-  const auto outputs = static_cast<std::size_t>(network.outputs());
-  const std::size_t cases = golden.inputs.size() / inputs;
-  return cases > 0 && cases <= kMostGoldenCases && golden.inputs.size() == cases * inputs &&
-         golden.outputs.size() / outputs == cases && golden.outputs.size() % outputs == 0;
 }
 
 // Stored is the type of the tensors in the file, and so that of its cases.
@@ -199,12 +159,12 @@ Status ReadMetadata(const Source& source, Model<T>& model) {
     }
     model.input_scale = *scale;
   }
-  if (const std::string* text = source.Metadata(kClassNames)) {
-    const auto insert = [](auto& out, const std::string&, const std::string& value) { out.push_back(value); };
-    if (!ReadStrings(*text, json::value_t::array, model.class_names, insert)) {
-      return source.BadMetadata(kClassNames, "is not a JSON array of strings");
-    }
-    if (!NamesFit(model.class_names.size(), model.network.outputs())) {
+  if (source.Metadata(kClassNames) != nullptr) {
+    const std::size_t names = ClassNameCount(model.network.outputs());
+    const auto insert = [&](const std::string&, std::string value) { model.class_names.push_back(std::move(value)); };
+    Status status = ReadStrings(source, kClassNames, json::value_t::array, names, insert);
+    if (!status.ok()) return status;
+    if (!model.class_names.empty() && model.class_names.size() != names) {
       return source.BadMetadata(
           kClassNames, fmt::format("has {} names for {} outputs", model.class_names.size(), model.network.outputs()));
     }
@@ -217,13 +177,9 @@ Status ReadMetadata(const Source& source, Model<T>& model) {
       return source.BadMetadata(kRevision, fmt::format("{} is not a revision, a number from 1", Quote(*text)));
     }
   }
-  if (const std::string* text = source.Metadata(kRecipe)) {
-    const auto insert = [](auto& out, const std::string& key, const std::string& value) { out[key] = value; };
-    if (!ReadStrings(*text, json::value_t::object, model.recipe, insert)) {
-      return source.BadMetadata(kRecipe, "is not a JSON object of strings");
-    }
-  }
-  return Status();
+  if (source.Metadata(kRecipe) == nullptr) return Status();
+  const auto insert = [&](const std::string& key, std::string value) { model.recipe[key] = std::move(value); };
+  return ReadStrings(source, kRecipe, json::value_t::object, kMostRecipeEntries, insert);
 }
 
 // Element i as T; double to float is refused before.
@@ -326,140 +282,20 @@ Result<Model<T>> FromFile(const Source& source) {
   return model;
 }
 
-// A layer's weights as the file has them, [outputs, inputs].
-template <typename T>
-void AppendWeights(const Mlp<T>& network, std::size_t layer, std::vector<T>& values) {
-  const MatrixView<const T> w = network.weights(layer).Transposed();
-  values.reserve(values.size() + static_cast<std::size_t>(w.rows * w.cols));
-  for (std::ptrdiff_t out = 0; out < w.rows; ++out) {
-    for (std::ptrdiff_t in = 0; in < w.cols; ++in) values.push_back(w(out, in));
-  }
-}
-
-template <typename T>
-SafetensorsFile ToFile(const Model<T>& model) {
-  SafetensorsFile file;
-  std::string activations;
-  std::size_t module = 0;
-  for (std::size_t l = 0; l < model.network.layers().size(); ++l) {
-    const LayerShape& layer = model.network.layers()[l];
-    activations += fmt::format("{}{}", l == 0 ? "" : ",", Name(layer.activation));
-    std::vector<T> values;
-    AppendWeights(model.network, l, values);
-    file.tensors.push_back({fmt::format("layers.{}.weight", module), {layer.outputs, layer.inputs}, std::move(values)});
-    const std::span<const T> bias = model.network.bias(l);
-    file.tensors.push_back(
-        {fmt::format("layers.{}.bias", module), {layer.outputs}, std::vector<T>(bias.begin(), bias.end())});
-    module = NextModule(module, layer.activation);
-  }
-  file.metadata[kActivations] = activations;
-  file.metadata[kInputScale] = FormatHex(model.input_scale);
-  if (model.numerics_revision > 0) file.metadata[kRevision] = std::to_string(model.numerics_revision);
-  if (!model.class_names.empty()) file.metadata[kClassNames] = json(model.class_names).dump();
-  if (!model.recipe.empty()) file.metadata[kRecipe] = json(model.recipe).dump();
-  if (model.golden) {
-    file.metadata[kGoldenClass] = Name(model.golden->numeric_class);
-    file.metadata[kGoldenInputs] = FormatNumbers(model.golden->inputs);
-    file.metadata[kGoldenOutputs] = FormatNumbers(model.golden->outputs);
-    file.metadata[kWeightsHash] = HashText(model.golden->weights_hash);
-  }
-  return file;
-}
-
-Status NoMemory(const std::string& path) {
-  return Status(StatusCode::kOutOfMemory, fmt::format("{}: no memory for the model", path));
-}
-
-// Calls save(contents) if the model is one that LoadModel would take.
-template <typename T, typename Save>
-Status CheckAndSave(const std::string& path, const Model<T>& model, const Save& save) {
-  if (!NamesFit(model.class_names.size(), model.network.outputs())) {
-    return Status(StatusCode::kInvalidArgument,
-                  fmt::format("{} class names for {} outputs", model.class_names.size(), model.network.outputs()));
-  }
-  if (!std::isfinite(model.input_scale)) {
-    return Status(StatusCode::kInvalidArgument, fmt::format("the input scale {} is not finite", model.input_scale));
-  }
-  for (std::size_t l = 0; l < model.network.layers().size(); ++l) {
-    if (!model.network.IsFinite(l)) {
-      return Status(StatusCode::kInvalidArgument, fmt::format("a parameter of layer {} is not finite", l));
-    }
-  }
-  if (model.golden) {
-    const Result<std::uint64_t> hash = WeightsHash(model.network);
-    if (!hash.ok()) return hash.status();
-    const auto finite = [](const std::vector<T>& values) {
-      return std::ranges::all_of(values, [](T x) { return std::isfinite(x); });
-    };
-    if (model.numerics_revision < 1 || model.golden->numeric_class == NumericClass::kExact) {
-      return Status(StatusCode::kInvalidArgument, "golden cases need a numerics revision and the class fma or mul-add");
-    }
-    if (*hash != model.golden->weights_hash || !CasesFit(*model.golden, model.network) ||
-        !finite(model.golden->inputs) || !finite(model.golden->outputs)) {
-      return Status(StatusCode::kInvalidArgument,
-                    "the golden cases are not those of these parameters; AddGoldenCases makes new ones");
-    }
-  }
-  try {
-    return save(ToFile(model));
-  } catch (const std::bad_alloc&) {
-    return NoMemory(path);
-  } catch (const json::exception&) {
-    return Status(StatusCode::kInvalidArgument, "a class name or a recipe entry is not UTF-8");
-  }
-}
-
 }  // namespace
-
-template <typename T>
-Result<std::uint64_t> WeightsHash(const Mlp<T>& network) {
-  try {
-    std::vector<T> values;
-    values.reserve(network.parameters().size());
-    for (std::size_t l = 0; l < network.layers().size(); ++l) {
-      AppendWeights(network, l, values);
-      values.insert(values.end(), network.bias(l).begin(), network.bias(l).end());
-    }
-    return Hash(values.data(), values.size() * sizeof(T));
-  } catch (const std::bad_alloc&) {
-    return Status(StatusCode::kOutOfMemory, "no memory to hash the weights");
-  }
-}
-
-template <typename T>
-Status SaveModel(const std::string& path, const Model<T>& model) {
-  return CheckAndSave(path, model, [&](const SafetensorsFile& file) { return WriteSafetensors(path, file); });
-}
-
-template <typename T>
-Result<std::string> ModelBytes(const Model<T>& model) {
-  Result<std::string> bytes = std::string();
-  const std::string name = "the model";
-  Status status = CheckAndSave(name, model, [&](const SafetensorsFile& file) {
-    bytes = SafetensorsBytes(name, file);
-    return bytes.status();
-  });
-  if (!status.ok()) return status;
-  return bytes;
-}
+}  // namespace internal
 
 template <typename T>
 Result<Model<T>> LoadModel(const std::string& path) {
   const Result<SafetensorsFile> file = ReadSafetensors(path);
   if (!file.ok()) return file.status();
   try {
-    return FromFile<T>({path, *file});
+    return internal::FromFile<T>({path, *file});
   } catch (const std::bad_alloc&) {
-    return NoMemory(path);
+    return Status(StatusCode::kOutOfMemory, fmt::format("{}: no memory for the model", path));
   }
 }
 
-template Status SaveModel(const std::string&, const Model<float>&);
-template Status SaveModel(const std::string&, const Model<double>&);
-template Result<std::string> ModelBytes(const Model<float>&);
-template Result<std::string> ModelBytes(const Model<double>&);
-template Result<std::uint64_t> WeightsHash(const Mlp<float>&);
-template Result<std::uint64_t> WeightsHash(const Mlp<double>&);
 template Result<Model<float>> LoadModel(const std::string&);
 template Result<Model<double>> LoadModel(const std::string&);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// lanewise accuracy: the errors of the float functions on every tier, measured against what the library promises.
+// lanewise accuracy: the errors of the functions on every tier, measured against what the library promises.
 
 #include <algorithm>
 #include <bit>
@@ -13,7 +13,7 @@
 #include "command.h"
 #include "fmt/format.h"
 #include "lanewise/accuracy.h"
-#include "lanewise/context.h"
+#include "lanewise/isa.h"
 #include "lanewise/names.h"
 #include "options.h"
 #include "output.h"
@@ -39,24 +39,31 @@ std::string HashOfAll(const std::vector<std::uint64_t>& hashes) {
 
 struct Settings {
   std::string function;
+  bool f64 = false;
   bool full = false;
   bool certificate = false;
+
+  const char* Type() const { return f64 ? "f64" : "f32"; }
 };
 
-// The tiers to measure: the one that --isa leaves for the function, or all that run here.
-Result<std::vector<Context>> Contexts(const IsaOption& isa) {
-  std::vector<Context> contexts;
+// For double: blocks of 2^16 inputs. A million inputs, and 10^8.
+constexpr std::size_t kQuickBlocks = 16;
+constexpr std::size_t kFullBlocks = 1526;
+
+// The kernels to measure: those that --isa asks for, or each tier's that runs here.
+Result<std::vector<Kernels>> KernelsToMeasure(const IsaOption& isa) {
+  std::vector<Kernels> all;
   if (!isa.Request().empty()) {
-    Result<Context> context = Context::Make(isa.Request());
-    if (!context.ok()) return context.status();
-    contexts.push_back(std::move(context).value());
-    return contexts;
+    Result<Kernels> kernels = SelectKernels(isa.Request());
+    if (!kernels.ok()) return kernels.status();
+    all.push_back(std::move(kernels).value());
+    return all;
   }
   for (int t = 0; t < kTierCount; ++t) {
-    Result<Context> context = Context::Make(Name(static_cast<Tier>(t)));
-    if (context.ok()) contexts.push_back(std::move(context).value());
+    Result<Kernels> kernels = SelectKernels(Name(static_cast<Tier>(t)));
+    if (kernels.ok()) all.push_back(std::move(kernels).value());
   }
-  return contexts;
+  return all;
 }
 
 struct Row {
@@ -80,20 +87,22 @@ std::string TroubleOf(const Row& row, const std::vector<Row>& before) {
   return "";
 }
 
-Result<std::vector<Row>> Measure(Function function, std::vector<Context>& contexts, Executor& executor, bool full) {
-  std::vector<Tier> tiers;
-  std::vector<Candidate> candidates;
-  for (const Context& context : contexts) {
-    const Result<Tier> tier = context.kernels().TierOf(fmt::format("{}_f32", Name(function)));
-    if (!tier.ok()) return tier.status();
-    tiers.push_back(*tier);
-    candidates.push_back(
-        {Name(*tier), [function, kernels = context.kernels()](const float* x, float* y, std::size_t n) {
-           Context own(kernels);
-           // What could not be computed counts as wrong.
-           if (!Apply(own, function, {x, n}, {y, n}).ok()) std::fill_n(y, n, std::numeric_limits<float>::quiet_NaN());
-         }});
+// Sweeps float, searches double.
+template <typename T>
+Result<std::vector<Accuracy>> Accuracies(Function function, const std::vector<Kernels>& all, Executor& executor,
+                                         bool full, const SweepOptions& options) {
+  std::vector<CandidateOf<T>> candidates;
+  candidates.reserve(all.size());
+  for (const Kernels& kernels : all) candidates.push_back(Implementation<T>(function, kernels));
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return Sweep(function, candidates, full ? FullSweep() : QuickSweep(), executor, options);
+  } else {
+    return Search(function, candidates, full ? kFullBlocks : kQuickBlocks, executor, options);
   }
+}
+
+Result<std::vector<Row>> Measure(Function function, const std::vector<Kernels>& all, Executor& executor,
+                                 const Settings& settings) {
   ProgressBar bar;
   SweepOptions options;
   options.hash = Hash;
@@ -102,71 +111,93 @@ Result<std::vector<Row>> Measure(Function function, std::vector<Context>& contex
     return !Interrupted();
   };
   Result<std::vector<Accuracy>> accuracies =
-      Sweep(function, candidates, full ? FullSweep() : QuickSweep(), executor, options);
+      settings.f64 ? Accuracies<double>(function, all, executor, settings.full, options)
+                   : Accuracies<float>(function, all, executor, settings.full, options);
   bar.Clear();
   if (!accuracies.ok()) return accuracies.status();
   std::vector<Row> rows;
-  for (std::size_t t = 0; t < tiers.size(); ++t) {
-    Row row{function, tiers[t], MaxUlp<float>(function, ClassOf(tiers[t])), std::move((*accuracies)[t]), ""};
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const Result<Tier> tier = all[i].TierOf(fmt::format("{}_{}", Name(function), settings.Type()));
+    if (!tier.ok()) return tier.status();
+    const NumericClass numeric_class = ClassOf(*tier);
+    const double bound = settings.f64 ? MaxUlp<double>(function, numeric_class) : MaxUlp<float>(function, numeric_class);
+    Row row{function, *tier, bound, std::move((*accuracies)[i]), ""};
     row.trouble = TroubleOf(row, rows);
     rows.push_back(std::move(row));
   }
   return rows;
 }
 
-Json ToJson(const Row& row) {
+// The bits of an input of the type.
+std::string InputHex(std::uint64_t bits, bool f64) { return fmt::format("{:#0{}x}", bits, f64 ? 18 : 10); }
+
+Json ToJson(const Row& row, const Settings& settings) {
   const Accuracy& a = row.accuracy;
-  return Json{{"function", Name(row.function)},
-              {"type", "f32"},
-              {"tier", Name(row.tier)},
-              {"class", Name(ClassOf(row.tier))},
-              {"max_ulp", std::isfinite(a.max_ulp) ? Json(a.max_ulp) : Json()},
-              {"bound", row.bound},
-              {"worst_input", fmt::format("{:#010x}", a.worst_input)},
-              {"not_nearest", a.not_nearest},
-              {"not_monotonic", a.not_monotonic},
-              {"out_of_range", a.out_of_range},
-              {"hash", HashOfAll(a.hashes)},
-              {"ok", row.trouble.empty()}};
+  Json json{{"function", Name(row.function)},
+            {"type", settings.Type()},
+            {"tier", Name(row.tier)},
+            {"class", Name(ClassOf(row.tier))},
+            {"max_ulp", std::isfinite(a.max_ulp) ? Json(a.max_ulp) : Json()},
+            {"bound", row.bound},
+            {"worst_input", InputHex(a.worst_input, settings.f64)},
+            {"not_nearest", a.not_nearest}};
+  if (!settings.f64) json["not_monotonic"] = a.not_monotonic;
+  json["out_of_range"] = a.out_of_range;
+  json["hash"] = HashOfAll(a.hashes);
+  json["ok"] = row.trouble.empty();
+  return json;
 }
 
-// What a full sweep found of one function, once per class, with a hash of each chunk that anyone can compute again.
-Json Certificate(const std::vector<Row>& rows) {
+// What a full run found of one function, once per class, with hashes of results that anyone can compute again.
+Json Certificate(const std::vector<Row>& rows, const Settings& settings) {
   Json classes = Json::array();
   for (const Row& row : rows) {
     const std::string_view name = Name(ClassOf(row.tier));
     if (std::any_of(classes.begin(), classes.end(), [name](const Json& c) { return c["class"] == name; })) continue;
     constexpr std::size_t kPerLine = 64;
-    std::vector<std::string> lines(row.accuracy.hashes.size() / kPerLine);
-    for (std::size_t i = 0; i < row.accuracy.hashes.size(); ++i) {
-      lines[i / kPerLine] += ShortHex(row.accuracy.hashes[i]);
-    }
-    const Json found = ToJson(row);
+    // Of double, the blocks that the tests run: all would be no better.
+    const std::size_t count = settings.f64 ? kPerLine : row.accuracy.hashes.size();
+    std::vector<std::string> lines(count / kPerLine);
+    for (std::size_t i = 0; i < count; ++i) lines[i / kPerLine] += ShortHex(row.accuracy.hashes[i]);
+    const Json found = ToJson(row, settings);
     Json entry{{"class", name}};
     for (const char* key : {"max_ulp", "worst_input", "not_nearest", "not_monotonic", "out_of_range"}) {
-      entry[key] = found[key];
+      if (found.contains(key)) entry[key] = found[key];
     }
-    entry["chunks"] = std::move(lines);
+    entry[settings.f64 ? "blocks" : "chunks"] = std::move(lines);
     classes.push_back(std::move(entry));
   }
-  return Json{{"function", Name(rows[0].function)},
-              {"type", "f32"},
-              {"inputs", "2^32 bit patterns in ascending order, in 4096 chunks"},
-              {"hash", "the low 32 bits of XXH3-128 of a chunk's results, little-endian, every NaN as 0x7fc00000"},
-              {"classes", std::move(classes)}};
+  Json json{{"function", Name(rows[0].function)}, {"type", settings.Type()}};
+  if (settings.f64) {
+    json["inputs"] = fmt::format("{} blocks of 2^16, half of them around the worst of the others", kFullBlocks);
+    json["hash"] =
+        "the low 32 bits of XXH3-128 of a block's results, little-endian, every NaN as 0x7ff8000000000000; the first 64";
+  } else {
+    json["inputs"] = "2^32 bit patterns in ascending order, in 4096 chunks";
+    json["hash"] = "the low 32 bits of XXH3-128 of a chunk's results, little-endian, every NaN as 0x7fc00000";
+  }
+  json["classes"] = std::move(classes);
+  return json;
 }
 
-std::string Table(const std::vector<Row>& rows) {
+std::string Table(const std::vector<Row>& rows, bool f64) {
   std::vector<std::vector<std::string>> table = {
       {"function", "tier", "max ULP", "at", "not nearest", "order", "hash", ""}};
   for (const Row& row : rows) {
     const Accuracy& a = row.accuracy;
+    const double worst = f64 ? std::bit_cast<double>(a.worst_input)
+                             : std::bit_cast<float>(static_cast<std::uint32_t>(a.worst_input));
     table.push_back({std::string(Name(row.function)), Name(row.tier), fmt::format("{:.4f}", a.max_ulp),
-                     fmt::format("{:a}", static_cast<double>(std::bit_cast<float>(a.worst_input))),
-                     fmt::format("{}", a.not_nearest), fmt::format("{}", a.not_monotonic), HashOfAll(a.hashes),
-                     row.trouble});
+                     fmt::format("{:a}", worst), fmt::format("{}", a.not_nearest),
+                     f64 ? "-" : fmt::format("{}", a.not_monotonic), HashOfAll(a.hashes), row.trouble});
   }
   return FormatTable(table);
+}
+
+// What was gone through, below the table.
+const char* Inputs(const Settings& settings) {
+  if (settings.f64) return settings.full ? "10^8 hard and random inputs" : "A million inputs; --full takes 10^8";
+  return settings.full ? "All 2^32 inputs" : "A sample of 5 million inputs; --full takes all 2^32";
 }
 
 ExitCode Run(const Settings& settings, const IsaOption& isa, const ThreadsOption& threads_option, bool json) {
@@ -182,28 +213,29 @@ ExitCode Run(const Settings& settings, const IsaOption& isa, const ThreadsOption
   }
   const Result<Threads> threads = threads_option.Get();
   if (!threads.ok()) return Fail(threads.status());
-  Result<std::vector<Context>> contexts = Contexts(isa);
-  if (!contexts.ok()) return Fail(contexts.status(), isa.Origin());
+  const Result<std::vector<Kernels>> kernels = KernelsToMeasure(isa);
+  if (!kernels.ok()) return Fail(kernels.status(), isa.Origin());
   ThreadPool pool(threads->count);
   CatchInterrupt();
 
   std::vector<Row> rows;
   for (Function function : functions) {
-    Result<std::vector<Row>> measured = Measure(function, *contexts, pool, settings.full);
+    Result<std::vector<Row>> measured = Measure(function, *kernels, pool, settings);
     if (Interrupted()) return Fail(kInterrupted, "interrupted");
     if (!measured.ok()) return Fail(measured.status());
     std::move(measured->begin(), measured->end(), std::back_inserter(rows));
   }
   const bool ok = std::all_of(rows.begin(), rows.end(), [](const Row& row) { return row.trouble.empty(); });
   if (settings.certificate && ok) {
-    PrintJson(Certificate(rows));
+    PrintJson(Certificate(rows, settings));
   } else if (json) {
     Json results = Json::array();
-    for (const Row& row : rows) results.push_back(ToJson(row));
-    PrintJson(Json{{"inputs", settings.full ? "all" : "sample"}, {"results", std::move(results)}});
+    for (const Row& row : rows) results.push_back(ToJson(row, settings));
+    const char* inputs = !settings.full ? "sample" : settings.f64 ? "search" : "all";
+    PrintJson(Json{{"inputs", inputs}, {"results", std::move(results)}});
   } else {
-    Print(Table(rows));
-    Print(settings.full ? "\nAll 2^32 inputs.\n" : "\nA sample of 5 million inputs; --full takes all 2^32.\n");
+    Print(Table(rows, settings.f64));
+    Print(fmt::format("\n{}.\n", Inputs(settings)));
   }
   return ok ? kOk : kCheckFailed;
 }
@@ -215,10 +247,13 @@ Command AddAccuracy(CLI::App& program) {
   auto settings = std::make_shared<Settings>();
   CLI::Option* function =
       command->add_option("FUNCTION", settings->function, "exp, log, log1p, sigmoid, tanh or relu. Default:\nall");
-  command->add_flag("--full", settings->full, "All 2^32 inputs (about a minute a function)\ninstead of a sample");
+  command->add_flag("--f64", settings->f64, "The functions of double instead of float");
+  command->add_flag("--full", settings->full,
+                    "All 2^32 inputs (about a minute a function), or for\ndouble 10^8 hard and random ones, instead of a\n"
+                    "sample");
   command
       ->add_flag("--certificate", settings->certificate,
-                 "With --full: print the function's certificate, a\nJSON document with a hash of each 2^20 results")
+                 "With --full: print the function's certificate, a\nJSON document with hashes of results")
       ->needs(function)
       ->needs("--full");
   const IsaOption isa(*command);

@@ -9,8 +9,9 @@
 // 2^(j/8) (1 + d) accurate to 0.11 * 2^-24 of their size, where those next to 2^(j/8) are wrong by up to 2^-24 (of all
 // multiples of 2^-23 below 2^-5 one other does better, by a fifth, with a larger p).
 //
-// Constants and coefficients are made by coefficients.sollya; errors of float are those of a sweep over all inputs
-// (`lanewise accuracy --full`; tests/certificates).
+// Constants and coefficients are made by coefficients.sollya. Largest errors and their inputs: float's are those of a
+// sweep over all inputs (`lanewise accuracy --full`), double's the largest that a search through 10^8 found (`lanewise
+// accuracy --f64 --full`); tests/certificates attest both.
 //
 // At<Precision>(d, x) computes in the lanes of d a result that is accurate for Precision.
 
@@ -33,7 +34,8 @@ namespace lanewise::HWY_NAMESPACE {
 
 // ---- Reduction ----------------------------------------------------------------------------------------------------
 // The parts of e^x 2^-kLess = scale (1 + p), |p| < 0.42: the bits of scale, whose exponent may still be moved by
-// integer additions, and p. For |x| <= 2^20 or so; elsewhere they mean nothing (but a NaN gives a p of NaN).
+// integer additions, and p. For |x| <= 2^20 or so; elsewhere they mean nothing (but a NaN gives a p of NaN). With a
+// `rest` they are those of e^(x + rest), |rest| being at most half a unit in the last place of x.
 
 // The limits of e^x in each format.
 template <typename T>
@@ -70,16 +72,26 @@ HWY_INLINE V ExpQ(D d, V r) {
   }
 }
 
+template <class V>
+HWY_INLINE V PlusRest(const V& r) {
+  return r;
+}
+template <class V>
+HWY_INLINE V PlusRest(const V& r, const V& rest) {
+  return ops::Add(r, rest);
+}
+
 // By powers of 2.
-template <typename Precision, int kLess = 0, class D, class V>
-HWY_INLINE auto ReduceByPowers(D d, const V& x, V& p) {
+template <typename Precision, int kLess = 0, class D, class V, class... Rest>
+HWY_INLINE auto ReduceByPowers(D d, const V& x, V& p, const Rest&... rest) {
   using F = FormatOf<D>;
   const hn::RebindToUnsigned<D> du;
   const auto shifter = hn::Set(d, F::kShifter - kLess);
   const V shifted = ops::MulAdd(x, hn::Set(d, F::kLog2e), shifter);
   const V n = ops::Sub(shifted, shifter);
   // The first difference is exact.
-  const V r = ops::NegMulAdd(n, hn::Set(d, F::kLn2Low), ops::NegMulAdd(n, hn::Set(d, F::kLn2High), x));
+  const V head = ops::NegMulAdd(n, hn::Set(d, F::kLn2High), x);
+  const V r = PlusRest(ops::NegMulAdd(n, hn::Set(d, F::kLn2Low), head), rest...);
   p = ops::MulAdd(SquareWithoutUnderflow(d, r), ExpQ<Precision>(d, r), r);
   return ops::Add(ops::ShiftLeft<F::kMantissaBits>(ops::BitCast(du, shifted)), hn::Set(du, F::kOne));
 }
@@ -110,20 +122,20 @@ HWY_INLINE VU LookUpEighth(DU du, VU n) {
 
 // By eighth powers of 2, in lanes of float. Rough: without the low part of ln 2, so with an error of 2^-25 up to
 // |x| = 11 that grows to 2^-23 at 40; what uses it bears that (the sweep over all inputs says so).
-template <bool kRough, int kLess = 0, class D, class V>
-HWY_INLINE auto ReduceByEighths(D d, const V& x, V& p) {
+template <bool kRough, int kLess = 0, class D, class V, class... Rest>
+HWY_INLINE auto ReduceByEighths(D d, const V& x, V& p, const Rest&... rest) {
   using F = Format<float>;
   const hn::RebindToUnsigned<D> du;
   const auto shifter = hn::Set(d, F::kShifter - 8 * kLess);
   const V shifted = ops::MulAdd(x, hn::Set(d, 8 * F::kLog2e), shifter);
   const V n = ops::Sub(shifted, shifter);
-  const V r = ops::NegMulAdd(n, hn::Set(d, F::kLn2High / 8), x);
+  const V head = ops::NegMulAdd(n, hn::Set(d, F::kLn2High / 8), x);
   if constexpr (kRough) {
-    p = Polynomial(d, r, 0x1.858016p-12, 0x1.001858p0, 0x1.00229ep-1, 0x1.558376p-3);  // 2^-25.6
+    p = Polynomial(d, head, 0x1.858016p-12, 0x1.001858p0, 0x1.00229ep-1, 0x1.558376p-3);  // 2^-25.6
   } else {
+    const V r = PlusRest(ops::NegMulAdd(n, hn::Set(d, F::kLn2Low / 8), head), rest...);
     // 2^-31.2. The third coefficient is two units off the best (2^-32.1): with it, all of exp's results are in order.
-    p = Polynomial(d, ops::NegMulAdd(n, hn::Set(d, F::kLn2Low / 8), r), 0x1.858508p-12, 0x1.001858p0, 0x1.00185cp-1,
-                   0x1.55834p-3, 0x1.557eb4p-5);
+    p = Polynomial(d, r, 0x1.858508p-12, 0x1.001858p0, 0x1.00185cp-1, 0x1.55834p-3, 0x1.557eb4p-5);
   }
   const auto bits = ops::BitCast(du, shifted);
   const auto eighth = ops::Lift([du](auto j) HWY_ATTR { return LookUpEighth(du, j); }, bits);
@@ -131,12 +143,12 @@ HWY_INLINE auto ReduceByEighths(D d, const V& x, V& p) {
 }
 
 // Whichever suits the lanes.
-template <typename Precision, bool kRough = false, int kLess = 0, class D, class V>
-HWY_INLINE auto ReduceExp(D d, const V& x, V& p) {
+template <typename Precision, bool kRough = false, int kLess = 0, class D, class V, class... Rest>
+HWY_INLINE auto ReduceExp(D d, const V& x, V& p, const Rest&... rest) {
   if constexpr (sizeof(hn::TFromD<D>) == sizeof(float)) {
-    return ReduceByEighths<kRough, kLess>(d, x, p);
+    return ReduceByEighths<kRough, kLess>(d, x, p, rest...);
   } else {
-    return ReduceByPowers<Precision, kLess>(d, x, p);
+    return ReduceByPowers<Precision, kLess>(d, x, p, rest...);
   }
 }
 
@@ -164,19 +176,26 @@ HWY_INLINE V Lowered(D d, const V& v, const R& raise) {
   return ops::IfThenElse(ops::Lt(v, hn::BitCast(d, base)), denormal, normal);
 }
 
+// Whether lanes are no wider than the result, so that each rounding shows in it; double lanes have bits to spare for a
+// float.
+template <typename Precision, class D>
+inline constexpr bool kTight = sizeof(hn::TFromD<D>) == sizeof(Precision);
+
 // ---- exp -----------------------------------------------------------------------------------------------------------
 
 // e^x. exp(-inf) = +0, exp(+inf) = +inf.
 // Largest error, float: 0.818 ULP at -0x1.5e3c38p+6 in the fma class, 0.5012 at 0x1.3ab098p+6 in the mul-add class;
-// double: 1.0 ULP is promised, 0.97 seen in 10^7 random inputs.
+// double: 0.986 at -0x1.a698bc50c0b31p+6 and 0.957 at -0x1.5585f68d1e522p+9. (Just above -ln 2 / 2, where the result is
+// just above 2^(n - 1/2), the roundings of r, r^2, q, p and the result come to 0.98 ULP together.)
 struct Exp {
-  template <typename Precision, class D, class V = hn::Vec<D>>
-  static HWY_INLINE V At(D d, V x) {
+  // With a `rest`: e^(x + rest).
+  template <typename Precision, class D, class V, class... Rest>
+  static HWY_INLINE V At(D d, const V& x, const Rest&... rest) {
     using F = FormatOf<D>;
     using Limits = ExpLimits<hn::TFromD<D>>;
     const hn::RebindToUnsigned<D> du;
     V p;
-    const auto scale_bits = ReduceExp<Precision>(d, x, p);
+    const auto scale_bits = ReduceExp<Precision>(d, x, p, rest...);
     const V scale = ops::BitCast(d, scale_bits);
     if (HWY_LIKELY(ops::AllTrue(d, ops::Le(ops::Abs(x), hn::Set(d, Limits::kEasy)))))
       return ops::MulAdd(scale, p, scale);
@@ -191,6 +210,19 @@ struct Exp {
     y = ops::IfThenElseZero(ops::Gt(x, hn::Set(d, Limits::kZero)), y);
     // Overflow and NaN: x + inf is inf and NaN.
     return ops::IfThenElse(ops::Le(x, hn::Set(d, Limits::kFinite)), y, ops::Add(x, FromBits(d, F::kInfinity)));
+  }
+};
+
+// e^(x - y), |x - y| being in the range that exp can take, with an error no larger than exp's: what the difference loses
+// when it is rounded (Knuth's TwoSum) is given to the reduction.
+struct ExpOfDifference {
+  template <typename Precision, class D, class V, class V2>
+  static HWY_INLINE V At(D d, const V& x, const V2& y) {
+    const V difference = ops::Sub(x, y);
+    if constexpr (!kTight<Precision, D>) return Exp::At<Precision>(d, difference);
+    const V part = ops::Sub(difference, x);
+    const V rest = ops::Sub(ops::Sub(x, ops::Sub(difference, part)), ops::Add(y, part));
+    return Exp::At<Precision>(d, difference, rest);
   }
 };
 
@@ -209,16 +241,13 @@ HWY_INLINE V DivisionRest(N numerator, const V& q, const V& denominator) {
 #endif
 }
 
-// Whether lanes are no wider than the result, so that each rounding shows in it; double lanes have bits to spare for a
-// float.
-template <typename Precision, class D>
-inline constexpr bool kTight = sizeof(hn::TFromD<D>) == sizeof(Precision);
-
 // 1 / (1 + e^-x). sigmoid(-inf) = +0.
-// With e^-x = scale (1 + p), the sum S = 1 + e^-x is rounded; what that loses is 1 - (S - scale) + scale p, both
-// differences being exact, and the quotient q = 1 / S is corrected by q times what it leaves of 1. This takes a scale
-// of few bits, a power of 2. Largest error, float: 0.987 ULP at -0x1.4cbbe8p+2 in the fma class, 0.5011 at
-// -0x1.5ad366p+5 in the mul-add class; double: 1.0 and 1.5 ULP are promised, 0.98 and 1.41 seen in 10^7 random inputs.
+// With e^-x = scale (1 + p), the sum S = 1 + e^-x is rounded, and the quotient q = 1 / S is corrected by q times what it
+// leaves of 1. In float, what S loses is 1 - (S - scale) + scale p. This takes a scale of few bits, a power of 2, and
+// is exact up to scale = 2^(bits of the format); what is lost of 1 beyond that would take 0.25 ULP, which double's
+// polynomials do not leave: there it is the loss of e^-x = scale + scale p and that of 1 + e^-x (Knuth's TwoSum).
+// Largest error, float: 0.987 ULP at -0x1.4cbbe8p+2 in the fma class, 0.5011 at -0x1.5ad366p+5 in the mul-add class;
+// double: 0.978 at -0x1.d7afc8c00f98ap+8 and 1.488 at -0x1.28aae6ddc23e9p+5.
 struct Sigmoid {
   template <typename Precision, class D, class V = hn::Vec<D>>
   static HWY_INLINE V At(D d, V x) {
@@ -247,10 +276,20 @@ struct Sigmoid {
   template <typename Precision, class D, class A, class V>
   static HWY_INLINE V Quotient(D d, const A& addend, const V& scale, const V& p) {
     const auto one = hn::Set(d, 1);
-    const V sum = ops::MulAdd(scale, p, ops::Add(scale, addend));
+    V sum;
+    V lost;
+    if constexpr (sizeof(Precision) == sizeof(float)) {
+      sum = ops::MulAdd(scale, p, ops::Add(scale, addend));
+      lost = ops::MulAdd(scale, p, ops::Sub(addend, ops::Sub(sum, scale)));
+    } else {
+      const V e = ops::MulAdd(scale, p, scale);
+      sum = ops::Add(e, addend);
+      const V part = ops::Sub(sum, e);
+      const V lost_of_sum = ops::Add(ops::Sub(e, ops::Sub(sum, part)), ops::Sub(addend, part));
+      lost = ops::Add(ops::MulAdd(scale, p, ops::Sub(scale, e)), lost_of_sum);
+    }
     const V q = ops::Div(one, sum);
     if constexpr (!kTight<Precision, D>) return q;
-    const V lost = ops::MulAdd(scale, p, ops::Sub(addend, ops::Sub(sum, scale)));
     return ops::MulAdd(q, ops::NegMulAdd(q, lost, DivisionRest(one, q, sum)), q);
   }
 };
@@ -279,7 +318,7 @@ HWY_INLINE V TanhP(D d, V z) {
 // Both are b - b (b^2 / S), b being a or 1 and S being P(b^2) or (e^2a + 1) / 2, and in both what is taken off is so
 // much smaller than the result that its three roundings stay below half a unit. tanh(+-inf) = +-1.
 // Largest error, float: 0.985 ULP at 0x1.dcdf6ap-1 in the fma class, 0.5005 at 0x1.c6dda8p-1 in the mul-add class;
-// double: 1.0 and 1.5 ULP are promised, 0.96 and 1.05 seen in 10^7 random inputs.
+// double: 0.964 at -0x1.dc28f5f615355p-1 and 1.083 at -0x1.dc28f5bf0da3dp-1.
 struct Tanh {
   template <typename Precision, class D, class V = hn::Vec<D>>
   static HWY_INLINE V At(D d, V x) {
@@ -287,7 +326,7 @@ struct Tanh {
     const auto large = ops::Ge(a, hn::Set(d, static_cast<hn::TFromD<D>>(0.93)));  // NaN is not
     const V b = ops::IfThenElse(large, hn::Set(d, 1), a);
     const V square = SquareWithoutUnderflow(d, b);
-    // From 20 on tanh is 1 in double too. What Min makes of a NaN does not matter: b is one.
+    // From 20 on tanh is 1 in double too. What the minimum makes of a NaN does not matter: then b is a NaN.
     const V clamped = ops::Min(a, hn::Set(d, 20));
     V p;
     const V scale = ops::BitCast(d, ReduceExp<Precision, true, 1>(d, ops::Add(clamped, clamped), p));

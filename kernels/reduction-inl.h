@@ -74,6 +74,9 @@ class VirtualLanes {
     if (i < n) TakeFirst(n - i, Vectors(), in + i...);
   }
 
+  // Each lane takes that of the other.
+  HWY_INLINE void TakeLanes(const VirtualLanes& other) { TakeLanes(other, Vectors()); }
+
   // The lanes over a binary tree of neighbours: (lane 0, lane 1), (lane 2, lane 3) ...
   HWY_INLINE T Combined() const {
     const auto next = [](auto a, auto b) HWY_ATTR { return Step::Next(a, b); };
@@ -84,6 +87,11 @@ class VirtualLanes {
   template <std::size_t... kVec>
   HWY_INLINE void Initialise(std::index_sequence<kVec...>) {
     ((v_[kVec] = Step::Neutral(D())), ...);
+  }
+
+  template <std::size_t... kVec>
+  HWY_INLINE void TakeLanes(const VirtualLanes& other, std::index_sequence<kVec...>) {
+    ((v_[kVec] = Step::Next(v_[kVec], other.v_[kVec])), ...);
   }
 
   template <std::size_t... kVec, typename... In>
@@ -132,7 +140,8 @@ struct DotStep : AddStep {
   }
 };
 
-// x if it is larger, else the lane, which is never NaN. No max instruction: they treat NaN differently.
+// x if it is larger, else the lane, which is never NaN. This is what x86's max instruction does, also with zeros and NaN,
+// and no other's.
 template <typename T>
 struct LargerStep {
   template <class D>
@@ -141,7 +150,11 @@ struct LargerStep {
   }
   template <class V>
   static HWY_INLINE V Next(V lane, V x) {
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR
+    return hn::Max(x, lane);
+#else
     return hn::IfThenElse(hn::Gt(x, lane), x, lane);
+#endif
   }
 };
 
@@ -189,22 +202,34 @@ struct ExpMinus {
   T max;
   template <class D, class V>
   HWY_INLINE V operator()(D d, const V& x) const {
-    return Function<Exp>()(d, ops::Sub(x, hn::Set(d, max)));
+    return Function<ExpOfDifference>()(d, x, hn::Set(d, max));
   }
 };
 
+// e / sum, rounded once (but for 2^-20 of a unit in the last place): in the fma class by the reciprocal and what it
+// leaves of 1, since dividing vectors would take half as long as the exponentials.
 template <typename T>
-struct Scale {
-  T factor;
-  template <class D, class V = hn::Vec<D>>
-  HWY_INLINE V operator()(D d, V x) const {
-    return hn::Mul(x, hn::Set(d, factor));
+class DividedBy {
+ public:
+  HWY_INLINE explicit DividedBy(T sum) : sum_(sum), inverse_(1 / sum) {
+    const hn::ScalableTag<T> d;
+    const auto inverse = hn::Set(d, inverse_);
+    inverse_low_ = hn::GetLane(hn::Mul(inverse, DivisionRest(hn::Set(d, 1), inverse, hn::Set(d, sum))));
   }
-};
+  template <class D, class V = hn::Vec<D>>
+  HWY_INLINE V operator()(D d, V e) const {
+#if HWY_NATIVE_FMA
+    return hn::MulAdd(e, hn::Set(d, inverse_), hn::Mul(e, hn::Set(d, inverse_low_)));
+#else
+    return hn::Div(e, hn::Set(d, sum_));
+#endif
+  }
 
-// The number of elements whose exponentials are computed before they are added: few, so that a core overlaps the
-// additions, one chain for each virtual lane, with the next exponentials.
-inline constexpr std::size_t kSoftmaxBlock = 4 * kVirtualLanes;
+ private:
+  T sum_;
+  T inverse_;
+  T inverse_low_;
+};
 
 // (x - max) - log_sum
 template <typename T>
@@ -217,6 +242,31 @@ struct MinusBoth {
   }
 };
 
+// The number of elements whose exponentials are computed before they are added: few, so that a core overlaps the
+// additions, one chain for each virtual lane, with the next exponentials.
+inline constexpr std::size_t kSoftmaxBlock = 4 * kVirtualLanes;
+
+// The number of elements that are added in one chain for each virtual lane; the lanes of such chunks are added in turn.
+inline constexpr std::size_t kSoftmaxChunk = 16 * kVirtualLanes;
+
+// The sum of e^(x_i - max), the exponentials of the block that begins with element i being put where place(i) says.
+template <typename T, class Place>
+HWY_INLINE T SumOfExponentials(T max, const T* x, std::size_t n, Place place) {
+  const ExpMinus<T> exp_minus{max};
+  VirtualLanes<T, AddStep> total;
+  for (std::size_t i = 0; i < n;) {
+    VirtualLanes<T, AddStep> chunk;
+    for (const std::size_t end = HWY_MIN(i + kSoftmaxChunk, n); i < end; i += kSoftmaxBlock) {
+      const std::size_t count = HWY_MIN(kSoftmaxBlock, end - i);
+      T* e = place(i);
+      MapFormula(FunctionTag<T>(), exp_minus, e, count, x + i);
+      chunk.Take(count, e);
+    }
+    total.TakeLanes(chunk);
+  }
+  return total.Combined();
+}
+
 // Rows that fit into the virtual lanes are taken some at a time: one row's operations form a long chain, and its
 // exponentials would fill few lanes.
 template <typename T>
@@ -226,18 +276,21 @@ struct ShortRows {
   // e[i * kVirtualLanes + j] = e^(x_ij - max_i), and the sums over j.
   HWY_INLINE void Take(const T* x, std::ptrdiff_t x_stride, std::size_t rows, std::size_t n) {
     const hn::ScalableTag<T> d;
+    HWY_ALIGN T maxima[kRows * kVirtualLanes];
     for (std::size_t i = 0; i < rows; ++i, x += x_stride) {
       VirtualLanes<T, LargerStep<T>> lanes;
       lanes.Take(n, x);
       max[i] = lanes.Combined();
-      // Beyond n zeros, whose exponentials are ordinary numbers.
+      const auto own = hn::Set(d, max[i]);
       for (std::size_t j = 0; j < kVirtualLanes; j += HWY_LANES(T)) {
         const std::size_t count = j < n ? HWY_MIN(n - j, HWY_LANES(T)) : 0;
-        const auto distance = hn::Sub(LoadFirst(d, x + HWY_MIN(j, n), count), hn::Set(d, max[i]));
-        hn::Store(hn::IfThenElseZero(hn::FirstN(d, count), distance), d, e + i * kVirtualLanes + j);
+        // Beyond n the maximum, whose e^0 is an ordinary number.
+        const auto padded = hn::IfThenElse(hn::FirstN(d, count), LoadFirst(d, x + HWY_MIN(j, n), count), own);
+        hn::Store(padded, d, e + i * kVirtualLanes + j);
+        hn::Store(own, d, maxima + i * kVirtualLanes + j);
       }
     }
-    MapFormula(FunctionTag<T>(), Function<Exp>(), e, rows * kVirtualLanes, e);
+    MapFormula(FunctionTag<T>(), Function<ExpOfDifference>(), e, rows * kVirtualLanes, e, maxima);
     for (std::size_t i = 0; i < rows; ++i) {
       VirtualLanes<T, AddStep> lanes;
       lanes.Take(n, e + i * kVirtualLanes);
@@ -250,7 +303,7 @@ struct ShortRows {
   T sum[kRows];
 };
 
-// y_i = e^(x_i - max) * (1 / sum)
+// y_i = e^(x_i - max) / sum
 template <typename T>
 void RunSoftmax(const T* x, std::ptrdiff_t x_stride, T* y, std::ptrdiff_t y_stride, std::size_t rows, std::size_t n) {
   const hn::ScalableTag<T> d;
@@ -259,18 +312,15 @@ void RunSoftmax(const T* x, std::ptrdiff_t x_stride, T* y, std::ptrdiff_t y_stri
     ShortRows<T> some;
     some.Take(x, x_stride, count, n);
     for (std::size_t i = 0; i < count; ++i, x += x_stride, y += y_stride)
-      Map(d, Scale<T>{1 / some.sum[i]}, y, n, some.e + i * kVirtualLanes);
+      Map(d, DividedBy<T>(some.sum[i]), y, n, some.e + i * kVirtualLanes);
     rows -= count;
   }
+  T max = rows > 0 ? Max(x, n) : 0;
   for (; rows > 0; --rows, x += x_stride, y += y_stride) {
-    const ExpMinus<T> exp_minus{Max(x, n)};
-    VirtualLanes<T, AddStep> lanes;
-    for (std::size_t i = 0; i < n; i += kSoftmaxBlock) {
-      const std::size_t count = HWY_MIN(kSoftmaxBlock, n - i);
-      MapFormula(FunctionTag<T>(), exp_minus, y + i, count, x + i);
-      lanes.Take(count, y + i);
-    }
-    Map(d, Scale<T>{1 / lanes.Combined()}, y, n, y);
+    const T sum = SumOfExponentials(max, x, n, [y](std::size_t i) HWY_ATTR { return y + i; });
+    // The next row's, while the sum is waited for.
+    if (rows > 1) max = Max(x + x_stride, n);
+    Map(d, DividedBy<T>(sum), y, n, y);
   }
 }
 
@@ -292,13 +342,8 @@ void RunLogSoftmax(const T* x, std::ptrdiff_t x_stride, T* y, std::ptrdiff_t y_s
   for (; rows > 0; --rows, x += x_stride, y += y_stride) {
     HWY_ALIGN T e[kSoftmaxBlock];  // y may be x, so it cannot hold them
     const T max = Max(x, n);
-    VirtualLanes<T, AddStep> lanes;
-    for (std::size_t i = 0; i < n; i += kSoftmaxBlock) {
-      const std::size_t count = HWY_MIN(kSoftmaxBlock, n - i);
-      MapFormula(df, ExpMinus<T>{max}, e, count, x + i);
-      lanes.Take(count, e);
-    }
-    const T log_sum = hn::GetLane(Function<Log>()(df, hn::Set(df, lanes.Combined())));
+    const T sum = SumOfExponentials(max, x, n, [&e](std::size_t /*i*/) HWY_ATTR { return e; });
+    const T log_sum = hn::GetLane(Function<Log>()(df, hn::Set(df, sum)));
     Map(d, MinusBoth<T>{max, log_sum}, y, n, x);
   }
 }

@@ -12,36 +12,28 @@
 #include <mutex>
 #include <new>
 
+#include "accuracy_facts.h"
 #include "fmt/format.h"
-#include "lanewise/functions.h"
+#include "typed_rows.h"
 
 namespace lanewise {
 namespace {
 
-struct Facts {
-  std::string_view name;
-  Status (*apply)(Context&, std::span<const float>, std::span<float>);
-  float low;  // the function's range
-  float high;
-  double f32_fma;  // the largest errors
-  double f32_mul_add;
-  double f64_fma;
-  double f64_mul_add;
-};
+using internal::FactsOf;
+using internal::FunctionFacts;
+using internal::kNearest;
 
 // In the order of Function.
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr Facts kFacts[] = {
-    {"exp", Exp<float>, 0, kInfinity, 1.0, 0.51, 1.0, 1.0},
-    {"log", Log<float>, -kInfinity, kInfinity, 1.0, 0.51, 1.0, 1.0},
-    {"log1p", Log1p<float>, -kInfinity, kInfinity, 1.0, 0.51, 1.0, 1.0},
-    {"sigmoid", Sigmoid<float>, 0, 1, 1.0, 0.51, 1.0, 1.5},
-    {"tanh", Tanh<float>, -1, 1, 1.0, 0.51, 1.0, 1.5},
-    {"relu", Relu<float>, 0, kInfinity, 0, 0, 0, 0},
+constexpr FunctionFacts kFacts[] = {
+    {"exp", 0, kInfinity, 1.0, 0.51, 1.0, 1.0},
+    {"log", -kInfinity, kInfinity, 1.0, 0.51, 1.0, 1.0},
+    {"log1p", -kInfinity, kInfinity, 1.0, 0.51, 1.0, 1.0},
+    {"sigmoid", 0, 1, 1.0, 0.51, 1.0, 2.0},
+    {"tanh", -1, 1, 1.0, 0.51, 1.0, 1.5},
+    {"relu", 0, kInfinity, 0, 0, 0, 0},
 };
 static_assert(std::size(kFacts) == std::size(kFunctions));
-
-const Facts& FactsOf(Function function) { return kFacts[static_cast<std::size_t>(function)]; }
 
 // Inputs that are judged while they are in L1 and L2: 16 + 32 KiB.
 constexpr std::size_t kPiece = 4096;
@@ -60,9 +52,6 @@ double UlpError(float y, double exact) {
   return std::isnan(error) ? std::numeric_limits<double>::infinity() : error;
 }
 
-// The reference is good to 2^-20 units.
-constexpr double kNearest = 0.5 + 0x1p-20;
-
 // What was found in one block, or a part of it.
 struct Findings {
   double max_ulp = 0;
@@ -79,7 +68,7 @@ bool Descending(const SweepBlock& block) { return block.first >> 31 != 0; }
 
 bool InOrder(float before, float after, bool descending) { return descending ? !(after > before) : !(after < before); }
 
-void Judge(const Facts& facts, std::uint32_t first, std::uint32_t stride, const double* exact, const float* y,
+void Judge(const FunctionFacts& facts, std::uint32_t first, std::uint32_t stride, const double* exact, const float* y,
            std::size_t n, Findings& findings) {
   for (std::size_t i = 0; i < n; ++i) {
     const double ulp = UlpError(y[i], exact[i]);
@@ -101,7 +90,7 @@ class Worker {
   // findings: one per candidate.
   void Run(Function function, std::span<const Candidate> candidates, const SweepBlock& block,
            const SweepOptions& options, Findings* findings) {
-    const Facts& facts = FactsOf(function);
+    const FunctionFacts& facts = FactsOf(function);
     for (std::uint32_t begin = 0; begin < block.count; begin += kPiece) {
       const std::uint32_t n = std::min<std::uint32_t>(kPiece, block.count - begin);
       const std::uint32_t first = block.first + begin * block.stride;
@@ -131,7 +120,7 @@ class Worker {
 
  private:
   // Candidates with the same bits have the same errors: those of the first are counted for the others too.
-  void JudgePiece(const Facts& facts, std::uint32_t first, std::uint32_t stride, std::size_t c, std::uint32_t begin,
+  void JudgePiece(const FunctionFacts& facts, std::uint32_t first, std::uint32_t stride, std::size_t c, std::uint32_t begin,
                   std::uint32_t n, Findings* findings) {
     std::size_t same = 0;
     while (std::memcmp(y_[same].data() + begin, y_[c].data() + begin, n * sizeof(float)) != 0) ++same;
@@ -182,6 +171,25 @@ Accuracy Merge(const Candidate& candidate, std::size_t index, std::size_t candid
   return total;
 }
 
+template <typename T>
+const kernels::UnaryKernel<T>& UnaryRow(const kernels::KernelTable& table, Function function) {
+  switch (function) {
+    case Function::kExp:
+      return LANEWISE_ROW_OF(T, table, exp);
+    case Function::kLog:
+      return LANEWISE_ROW_OF(T, table, log);
+    case Function::kLog1p:
+      return LANEWISE_ROW_OF(T, table, log1p);
+    case Function::kSigmoid:
+      return LANEWISE_ROW_OF(T, table, sigmoid);
+    case Function::kTanh:
+      return LANEWISE_ROW_OF(T, table, tanh);
+    case Function::kRelu:
+      break;
+  }
+  return LANEWISE_ROW_OF(T, table, relu);
+}
+
 Status Check(const SweepBlock& block) {
   const std::uint64_t last = block.first + std::uint64_t{block.stride} * (std::max(block.count, 1U) - 1);
   if (block.count <= kChunk && last >> 31 == block.first >> 31) return {};
@@ -191,6 +199,8 @@ Status Check(const SweepBlock& block) {
 }
 
 }  // namespace
+
+const FunctionFacts& internal::FactsOf(Function function) { return kFacts[static_cast<std::size_t>(function)]; }
 
 std::string_view Name(Function function) { return FactsOf(function).name; }
 
@@ -203,7 +213,7 @@ std::optional<Function> FunctionFromName(std::string_view name) {
 
 template <typename T>
 double MaxUlp(Function function, NumericClass numeric_class) {
-  const Facts& facts = FactsOf(function);
+  const FunctionFacts& facts = FactsOf(function);
   const bool fma = numeric_class == NumericClass::kFma;
   if constexpr (sizeof(T) == sizeof(float)) {
     return fma ? facts.f32_fma : facts.f32_mul_add;
@@ -214,9 +224,14 @@ double MaxUlp(Function function, NumericClass numeric_class) {
 template double MaxUlp<float>(Function, NumericClass);
 template double MaxUlp<double>(Function, NumericClass);
 
-Status Apply(Context& context, Function function, std::span<const float> x, std::span<float> y) {
-  return FactsOf(function).apply(context, x, y);
+template <typename T>
+CandidateOf<T> Implementation(Function function, const Kernels& kernels) {
+  constexpr const char* kType = sizeof(T) == sizeof(float) ? "f32" : "f64";
+  const Result<Tier> tier = kernels.TierOf(fmt::format("{}_{}", Name(function), kType));
+  return {tier.ok() ? Name(*tier) : "", UnaryRow<T>(kernels.table(), function).run};
 }
+template CandidateOf<float> Implementation(Function, const Kernels&);
+template CandidateOf<double> Implementation(Function, const Kernels&);
 
 SweepBlock Chunk(std::uint32_t index) { return {index * kChunk, 1, kChunk}; }
 

@@ -28,13 +28,7 @@ namespace {
 
 std::uint64_t Hash(const void* bytes, std::size_t size) { return XXH3_128bits(bytes, size).low64; }
 
-Candidate KernelCandidate(Function function, Tier tier) {
-  return {Name(tier), [function, kernels = KernelsOf(tier)](const float* x, float* y, std::size_t n) {
-            Context context(kernels);
-            const Status status = Apply(context, function, {x, n}, {y, n});
-            if (!status.ok()) std::fill_n(y, n, std::numeric_limits<float>::quiet_NaN());
-          }};
-}
+Candidate KernelCandidate(Function function, Tier tier) { return Implementation<float>(function, KernelsOf(tier)); }
 
 // Rounds the reference: nothing is more accurate.
 Candidate Nearest(Function function) {

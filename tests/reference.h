@@ -106,48 +106,73 @@ std::vector<T> ReferenceColumnSum(const T* x, std::ptrdiff_t row_stride, std::si
 }
 
 // ---- Rows --------------------------------------------------------------------------------------------------------
-// The operations around exp and log are exact; exp and log themselves are the tier's own kernels, which are tested as
-// functions.
 
+struct RowValue {
+  long double exact;
+  long double error;  // the largest that functions.h allows
+};
+
+// softmax: y_i = e_i / sum of e_j, log_softmax: y_i = (x_i - max) - log(sum of e_j), with e_i = exp(x_i - max).
+template <typename T>
+bool ReferenceRow(std::string_view name, const std::vector<T>& x, std::vector<RowValue>& y) {
+  using Limits = std::numeric_limits<T>;
+  const long double unit = Limits::epsilon() / 2;
+  const auto n = static_cast<long double>(x.size());
+  long double max = -std::numeric_limits<long double>::infinity();
+  for (const T v : x) max = v > max ? v : max;
+  std::vector<long double> e;
+  long double sum = 0;
+  long double lost = 0;  // of the sum's low bits, by Fast2Sum in its order-free form (Knuth)
+  for (const T v : x) {
+    const long double distance = v - max;
+    // What the difference loses when it is rounded.
+    const long double part = distance - v;
+    const long double rest = (v - (distance - part)) - (max + part);
+    e.push_back(std::exp(distance) * (1 + (std::isfinite(distance) ? rest : 0)));
+    const long double next = sum + e.back();
+    const long double e_part = next - sum;
+    lost += (sum - (next - e_part)) + (e.back() - e_part);
+    sum = next;
+  }
+  sum += lost;
+  y.clear();
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const long double distance = max - x[i];
+    if (name == "softmax") {
+      const long double exact = e[i] / sum;
+      const long double by_length = n <= 256 ? 9 + n / 16 : 24 + n / 128;
+      const long double relative = std::min(by_length, 8 + distance + n / 16);
+      y.push_back({exact, relative * unit * exact + (exact < Limits::min() ? 1.5L * Limits::denorm_min() : 0)});
+    } else if (name == "log_softmax") {
+      const long double exact = -distance - std::log(sum);
+      y.push_back({exact, (16 + 2 * std::fabs(exact) + n / 16) * unit});
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+// Whether y is what ReferenceRow allows. An infinity, where only -inf has it, and a NaN must be themselves.
+template <typename T>
+bool IsWithin(T y, const RowValue& reference) {
+  if (std::isnan(reference.exact)) return std::isnan(y);
+  if (std::isinf(reference.exact)) return y == static_cast<T>(reference.exact);
+  return std::fabs(static_cast<long double>(y) - reference.exact) <= reference.error;
+}
+
+// exp of a tier's own kernel, which is tested as a function.
 template <typename T>
 struct RowContext {
   NumericClass numeric_class;
   const kernels::UnaryKernel<T>& exp;
-  const kernels::UnaryKernel<T>& log;
 
-  T Exp(T x) const { return Apply(exp, x); }
-  T Log(T x) const { return Apply(log, x); }
-
- private:
-  static T Apply(const kernels::UnaryKernel<T>& kernel, T x) {
+  T Exp(T x) const {
     T y;
-    kernel.run(&x, &y, 1);
+    exp.run(&x, &y, 1);
     return y;
   }
 };
-
-// softmax: y_i = e_i * (1 / sum of e_j), log_softmax: y_i = (x_i - max) - log(sum of e_j), with e_i = exp(x_i - max).
-template <typename T>
-bool ReferenceRow(std::string_view name, const RowContext<T>& context, const std::vector<T>& x, std::vector<T>& y) {
-  T max = -std::numeric_limits<T>::infinity();
-  for (T v : x) max = v > max ? v : max;
-  std::vector<T> e;
-  e.reserve(x.size());
-  for (T v : x) e.push_back(context.Exp(v - max));
-  const T sum = ReferenceSum(e.data(), e.size());
-  y.clear();
-  y.reserve(x.size());
-  if (name == "softmax") {
-    for (T v : e) y.push_back(v * (1 / sum));
-    return true;
-  }
-  if (name == "log_softmax") {
-    const T log_sum = context.Log(sum);
-    for (T v : x) y.push_back((v - max) - log_sum);
-    return true;
-  }
-  return false;
-}
 
 // softmax: dx_i = y_i * (dy_i - sum of y_j dy_j);  log_softmax: dx_i = dy_i - exp(y_i) * sum of dy_j.
 template <typename T>

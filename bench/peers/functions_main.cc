@@ -97,6 +97,26 @@ double MaxUlpOf(Function function, const FunctionPeer& peer) {
 
 constexpr const char* kTiers[] = {"avx512", "avx2", "neon"};
 
+using Apply = Status (*)(Context&, std::span<const float>, std::span<float>);
+
+Apply ApplyOf(Function function) {
+  switch (function) {
+    case Function::kExp:
+      return Exp<float>;
+    case Function::kLog:
+      return Log<float>;
+    case Function::kLog1p:
+      return Log1p<float>;
+    case Function::kSigmoid:
+      return Sigmoid<float>;
+    case Function::kTanh:
+      return Tanh<float>;
+    case Function::kRelu:
+      break;
+  }
+  return Relu<float>;
+}
+
 std::vector<FunctionPeer> PeersFor(Function function) {
   std::vector<FunctionPeer> peers;
   for (const char* tier : kTiers) {
@@ -104,8 +124,9 @@ std::vector<FunctionPeer> PeersFor(Function function) {
     if (!kernels.ok()) continue;
     peers.push_back(
         {fmt::format("Lanewise {}", tier), std::string(Name(function)),
-         [function, context = std::make_shared<Context>(*kernels)](const float* x, float* y, std::size_t n) {
-           if (!Apply(*context, function, {x, n}, {y, n}).ok()) std::fill_n(y, n, NAN);
+         [apply = ApplyOf(function), context = std::make_shared<Context>(*kernels)](const float* x, float* y,
+                                                                                    std::size_t n) {
+           if (!apply(*context, {x, n}, {y, n}).ok()) std::fill_n(y, n, NAN);
          }});
   }
   for (const auto& offered : {NativeFunctions(), OneDnnFunctions()}) {

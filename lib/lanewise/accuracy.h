@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How accurate the elementwise functions are: the bounds that Lanewise keeps, and the measurement of a float function
-// input by input, over all 2^32 of them or over a sample. The reference is a double evaluation of its own (series in
-// plain C++, no kernel and no libm), good to 2^-20 units in the last place of a float.
+// How accurate the elementwise functions are: the bounds that Lanewise keeps, the measurement of a float function
+// input by input, over all 2^32 of them or over a sample, and that of a double function over hard and random inputs.
+// The references are evaluations of their own (series in plain C++, no kernel and no libm): in double for float, good to
+// 2^-20 units in the last place, and in double-double arithmetic for double, good to 2^-40.
 //
 // What is measured need not be Lanewise's: a Candidate is any implementation.
 
@@ -17,8 +18,8 @@
 #include <string_view>
 #include <vector>
 
-#include "lanewise/context.h"
 #include "lanewise/executor.h"
+#include "lanewise/isa.h"
 #include "lanewise/status.h"
 #include "lanewise/tier.h"
 
@@ -37,18 +38,21 @@ std::string_view Name(Function function);
 std::optional<Function> FunctionFromName(std::string_view name);
 
 // The largest error of a result for any x, in units in the last place of the exact value (the smallest denormal at
-// least). For float established by the sweep over all inputs; for double a bound that samples stay well below.
+// least). For float established by the sweep over all inputs, for double by a search through 10^8.
 template <typename T>
 double MaxUlp(Function function, NumericClass numeric_class);
 
-// Exp<float>(context, x, y), or whichever function it is.
-Status Apply(Context& context, Function function, std::span<const float> x, std::span<float> y);
-
 // An implementation: y[i] = f(x[i]) for i < n. Called from several threads at once, and must not throw.
-struct Candidate {
+template <typename T>
+struct CandidateOf {
   std::string name;
-  std::function<void(const float* x, float* y, std::size_t n)> run;
+  std::function<void(const T* x, T* y, std::size_t n)> run;
 };
+using Candidate = CandidateOf<float>;
+
+// Lanewise's own, by the kernel that `kernels` has for the function; its name is that of the kernel's tier.
+template <typename T>
+CandidateOf<T> Implementation(Function function, const Kernels& kernels);
 
 // Inputs whose bit patterns are first + i * stride, i < count <= kChunk. All have one sign, so that x is monotonic.
 struct SweepBlock {
@@ -74,12 +78,13 @@ std::vector<SweepBlock> QuickSweep();
 struct Accuracy {
   std::string name;
   double max_ulp = 0;             // infinite: a NaN, infinity or signed zero is missing or in the wrong place
-  std::uint32_t worst_input = 0;  // the bits of the first input with that error
+  std::uint64_t worst_input = 0;  // the bits of the first input with that error
   // Results that are not the float next to the exact value (by more than the reference's uncertainty).
   std::uint64_t not_nearest = 0;
-  std::uint64_t not_monotonic = 0;    // neighbours in the sweep whose results are in the wrong order
+  std::uint64_t not_monotonic = 0;    // neighbours in a sweep whose results are in the wrong order
   std::uint64_t out_of_range = 0;     // results outside the function's range, such as sigmoid > 1
-  std::vector<std::uint64_t> hashes;  // of each block's results, every NaN as 0x7FC00000; empty without a hash function
+  std::vector<std::uint64_t> hashes;  // of each block's results, every NaN as the quiet one without payload (0x7FC00000,
+                                      // 0x7FF8000000000000); empty without a hash function
 };
 
 struct SweepOptions {
@@ -97,5 +102,34 @@ Result<std::vector<Accuracy>> Sweep(Function function, std::span<const Candidate
 
 // The reference: function(x), rounded to double with a relative error below 2^-50 (an absolute one of 2^-200).
 void ReferenceValues(Function function, const float* x, double* y, std::size_t n);
+
+// ---- double --------------------------------------------------------------------------------------------------------
+
+// A search is rounds of blocks of so many inputs.
+inline constexpr std::size_t kSearchBlock = std::size_t{1} << 16;
+
+// The inputs of the search's first round. A block, whatever its index, is a mixture of
+// - all bit patterns; magnitudes from 2^-40 to 2^11; the interval where the function is neither constant nor infinite,
+// - the neighbourhoods, of every width, of zero, 1, the largest and smallest numbers, the function's limits and the
+//   places where it changes its formula, and of the multiples of ln 2 / 4 (or, for logarithms, of the numbers 2^k,
+//   2^k sqrt(2) and, for log1p, these less 1), between which arguments are reduced and at which they cancel.
+void SearchBlock(Function function, std::uint64_t index, double* x);
+
+// Runs the candidates over `blocks` blocks of kSearchBlock inputs: half of them SearchBlock's, the rest in four rounds
+// around the inputs that were the worst so far. One answer per candidate, in their order, the same whatever the
+// executor; not_monotonic is not counted; hashes are those of the first round's blocks.
+// Errors: kInvalidArgument (progress ended the search), kOutOfMemory.
+Result<std::vector<Accuracy>> Search(Function function, std::span<const CandidateOf<double>> candidates,
+                                     std::size_t blocks, Executor& executor, const SweepOptions& options = {});
+
+// (high + low) * 2^exponent, high being the sum of both, rounded. An infinity, a NaN or a zero stands in `high`.
+struct WideValue {
+  double high = 0;
+  double low = 0;
+  int exponent = 0;
+};
+
+// The reference: function(x) with a relative error below 2^-95.
+void ReferenceValues(Function function, const double* x, WideValue* y, std::size_t n);
 
 }  // namespace lanewise

@@ -110,9 +110,9 @@ Result<std::vector<Row>> Measure(Function function, const std::vector<Kernels>& 
     bar.Draw(fmt::format("{:7}", Name(function)), done, "");
     return !Interrupted();
   };
-  Result<std::vector<Accuracy>> accuracies =
-      settings.f64 ? Accuracies<double>(function, all, executor, settings.full, options)
-                   : Accuracies<float>(function, all, executor, settings.full, options);
+  Result<std::vector<Accuracy>> accuracies = settings.f64
+                                                 ? Accuracies<double>(function, all, executor, settings.full, options)
+                                                 : Accuracies<float>(function, all, executor, settings.full, options);
   bar.Clear();
   if (!accuracies.ok()) return accuracies.status();
   std::vector<Row> rows;
@@ -120,7 +120,8 @@ Result<std::vector<Row>> Measure(Function function, const std::vector<Kernels>& 
     const Result<Tier> tier = all[i].TierOf(fmt::format("{}_{}", Name(function), settings.Type()));
     if (!tier.ok()) return tier.status();
     const NumericClass numeric_class = ClassOf(*tier);
-    const double bound = settings.f64 ? MaxUlp<double>(function, numeric_class) : MaxUlp<float>(function, numeric_class);
+    const double bound =
+        settings.f64 ? MaxUlp<double>(function, numeric_class) : MaxUlp<float>(function, numeric_class);
     Row row{function, *tier, bound, std::move((*accuracies)[i]), ""};
     row.trouble = TroubleOf(row, rows);
     rows.push_back(std::move(row));
@@ -171,7 +172,8 @@ Json Certificate(const std::vector<Row>& rows, const Settings& settings) {
   if (settings.f64) {
     json["inputs"] = fmt::format("{} blocks of 2^16, half of them around the worst of the others", kFullBlocks);
     json["hash"] =
-        "the low 32 bits of XXH3-128 of a block's results, little-endian, every NaN as 0x7ff8000000000000; the first 64";
+        "the low 32 bits of XXH3-128 of a block's results, little-endian, every NaN as 0x7ff8000000000000; the first "
+        "64";
   } else {
     json["inputs"] = "2^32 bit patterns in ascending order, in 4096 chunks";
     json["hash"] = "the low 32 bits of XXH3-128 of a chunk's results, little-endian, every NaN as 0x7fc00000";
@@ -185,8 +187,8 @@ std::string Table(const std::vector<Row>& rows, bool f64) {
       {"function", "tier", "max ULP", "at", "not nearest", "order", "hash", ""}};
   for (const Row& row : rows) {
     const Accuracy& a = row.accuracy;
-    const double worst = f64 ? std::bit_cast<double>(a.worst_input)
-                             : std::bit_cast<float>(static_cast<std::uint32_t>(a.worst_input));
+    const double worst =
+        f64 ? std::bit_cast<double>(a.worst_input) : std::bit_cast<float>(static_cast<std::uint32_t>(a.worst_input));
     table.push_back({std::string(Name(row.function)), Name(row.tier), fmt::format("{:.4f}", a.max_ulp),
                      fmt::format("{:a}", worst), fmt::format("{}", a.not_nearest),
                      f64 ? "-" : fmt::format("{}", a.not_monotonic), HashOfAll(a.hashes), row.trouble});
@@ -248,9 +250,9 @@ Command AddAccuracy(CLI::App& program) {
   CLI::Option* function =
       command->add_option("FUNCTION", settings->function, "exp, log, log1p, sigmoid, tanh or relu. Default:\nall");
   command->add_flag("--f64", settings->f64, "The functions of double instead of float");
-  command->add_flag("--full", settings->full,
-                    "All 2^32 inputs (about a minute a function), or for\ndouble 10^8 hard and random ones, instead of a\n"
-                    "sample");
+  command->add_flag(
+      "--full", settings->full,
+      "All 2^32 inputs (about a minute a function),\nor of double 10^8 hard and random ones, instead\nof a sample");
   command
       ->add_flag("--certificate", settings->certificate,
                  "With --full: print the function's certificate, a\nJSON document with hashes of results")

@@ -213,8 +213,8 @@ struct Exp {
   }
 };
 
-// e^(x - y), |x - y| being in the range that exp can take, with an error no larger than exp's: what the difference loses
-// when it is rounded (Knuth's TwoSum) is given to the reduction.
+// e^(x - y), |x - y| being in the range that exp can take, with an error no larger than exp's: what the difference
+// loses when it is rounded (Knuth's TwoSum) is given to the reduction.
 struct ExpOfDifference {
   template <typename Precision, class D, class V, class V2>
   static HWY_INLINE V At(D d, const V& x, const V2& y) {
@@ -242,9 +242,9 @@ HWY_INLINE V DivisionRest(N numerator, const V& q, const V& denominator) {
 }
 
 // 1 / (1 + e^-x). sigmoid(-inf) = +0.
-// With e^-x = scale (1 + p), the sum S = 1 + e^-x is rounded, and the quotient q = 1 / S is corrected by q times what it
-// leaves of 1. In float, what S loses is 1 - (S - scale) + scale p. This takes a scale of few bits, a power of 2, and
-// is exact up to scale = 2^(bits of the format); what is lost of 1 beyond that would take 0.25 ULP, which double's
+// With e^-x = scale (1 + p), the sum S = 1 + e^-x is rounded, and the quotient q = 1 / S is corrected by q times what
+// it leaves of 1. In float, what S loses is 1 - (S - scale) + scale p. This takes a scale of few bits, a power of 2,
+// and is exact up to scale = 2^(bits of the format); what is lost of 1 beyond that would take 0.25 ULP, which double's
 // polynomials do not leave: there it is the loss of e^-x = scale + scale p and that of 1 + e^-x (Knuth's TwoSum).
 // Largest error, float: 0.987 ULP at -0x1.4cbbe8p+2 in the fma class, 0.5011 at -0x1.5ad366p+5 in the mul-add class;
 // double: 0.978 at -0x1.d7afc8c00f98ap+8 and 1.488 at -0x1.28aae6ddc23e9p+5.

@@ -140,8 +140,8 @@ struct DotStep : AddStep {
   }
 };
 
-// x if it is larger, else the lane, which is never NaN. This is what x86's max instruction does, also with zeros and NaN,
-// and no other's.
+// x if it is larger, else the lane, which is never NaN. This is what x86's max instruction does, also with zeros and
+// NaN, and no other's.
 template <typename T>
 struct LargerStep {
   template <class D>

@@ -120,8 +120,8 @@ class Worker {
 
  private:
   // Candidates with the same bits have the same errors: those of the first are counted for the others too.
-  void JudgePiece(const FunctionFacts& facts, std::uint32_t first, std::uint32_t stride, std::size_t c, std::uint32_t begin,
-                  std::uint32_t n, Findings* findings) {
+  void JudgePiece(const FunctionFacts& facts, std::uint32_t first, std::uint32_t stride, std::size_t c,
+                  std::uint32_t begin, std::uint32_t n, Findings* findings) {
     std::size_t same = 0;
     while (std::memcmp(y_[same].data() + begin, y_[c].data() + begin, n * sizeof(float)) != 0) ++same;
     if (same == c) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The search for the largest errors of functions of double. 2^64 inputs cannot be gone through: blocks of hard and random
-// ones come first, then the surroundings of the worst.
+// The search for the largest errors of functions of double. 2^64 inputs cannot be gone through: blocks of hard and
+// random ones come first, then the surroundings of the worst.
 
 #include <algorithm>
 #include <atomic>
@@ -95,14 +95,14 @@ constexpr double kPlaces[] = {
     0x1.999999999999ap-1,
     1,
     2,
-    18.714973875118524,   // tanh becomes 1
-    20,                   // what tanh's argument is clamped to
-    36.7368005696771,     // sigmoid becomes 1
-    660,                  // exp's scale leaves the normal numbers' easy part
-    708.3964185322641,    // results become denormal
-    709.782712893384,     // overflow
-    744.4400719213812,    // the smallest denormal
-    745.1332191019411,    // 0
+    18.714973875118524,  // tanh becomes 1
+    20,                  // what tanh's argument is clamped to
+    36.7368005696771,    // sigmoid becomes 1
+    660,                 // exp's scale leaves the normal numbers' easy part
+    708.3964185322641,   // results become denormal
+    709.782712893384,    // overflow
+    744.4400719213812,   // the smallest denormal
+    745.1332191019411,   // 0
     746,
     0x1p60,
     std::numeric_limits<double>::max(),
@@ -116,7 +116,8 @@ double ReductionPlace(Function function, Numbers& numbers) {
   }
   constexpr double kSqrtHalf = 0x1.6a09e667f3bcdp-1;
   const bool exponents_of_one = numbers.Below(2) == 0;
-  const int k = exponents_of_one ? static_cast<int>(numbers.Below(9)) - 4 : static_cast<int>(numbers.Below(2040)) - 1020;
+  const int k =
+      exponents_of_one ? static_cast<int>(numbers.Below(9)) - 4 : static_cast<int>(numbers.Below(2040)) - 1020;
   const double power = PowerOfTwo(k) * (numbers.Below(2) == 0 ? kSqrtHalf : 1);
   return function == Function::kLog ? power : power - 1;
 }

@@ -180,8 +180,8 @@ TEST_CASE("rounded reference values are nearest and in range") {
 TEST_CASE("planted errors are found, and their surroundings searched") {
   SerialExecutor executor;
   const auto planted = [](auto wrong) {
-    return CandidateOf<double>{"planted", [=, nearest = Nearest(Function::kSigmoid)](const double* x, double* y,
-                                                                                      std::size_t n) {
+    return CandidateOf<double>{"planted",
+                               [=, nearest = Nearest(Function::kSigmoid)](const double* x, double* y, std::size_t n) {
                                  nearest.run(x, y, n);
                                  for (std::size_t i = 0; i < n; ++i) {
                                    if (x[i] > 3 && x[i] < 3.01) y[i] = wrong(x[i], y[i]);

@@ -87,7 +87,8 @@ const std::vector<Kind<T>>& Kinds() {
 }
 
 std::vector<std::size_t> Lengths() {
-  std::vector<std::size_t> lengths = {48, 63, 64, 65, 100, 255, 256, 257, 272, 293, 512, 513, 1000, 4096, 20000, 100000};
+  std::vector<std::size_t> lengths = {48,  63,  64,  65,  100,  255,  256,   257,
+                                      272, 293, 512, 513, 1000, 4096, 20000, 100000};
   for (std::size_t n = 1; n <= 40; ++n) lengths.push_back(n);
   return lengths;
 }

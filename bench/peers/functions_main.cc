@@ -122,12 +122,11 @@ std::vector<FunctionPeer> PeersFor(Function function) {
   for (const char* tier : kTiers) {
     const Result<Kernels> kernels = SelectKernels(tier);
     if (!kernels.ok()) continue;
-    peers.push_back(
-        {fmt::format("Lanewise {}", tier), std::string(Name(function)),
-         [apply = ApplyOf(function), context = std::make_shared<Context>(*kernels)](const float* x, float* y,
-                                                                                    std::size_t n) {
-           if (!apply(*context, {x, n}, {y, n}).ok()) std::fill_n(y, n, NAN);
-         }});
+    peers.push_back({fmt::format("Lanewise {}", tier), std::string(Name(function)),
+                     [apply = ApplyOf(function), context = std::make_shared<Context>(*kernels)](
+                         const float* x, float* y, std::size_t n) {
+                       if (!apply(*context, {x, n}, {y, n}).ok()) std::fill_n(y, n, NAN);
+                     }});
   }
   for (const auto& offered : {NativeFunctions(), OneDnnFunctions()}) {
     for (const FunctionPeer& peer : offered) {

@@ -2,8 +2,8 @@
 //
 // How accurate the elementwise functions are: the bounds that Lanewise keeps, the measurement of a float function
 // input by input, over all 2^32 of them or over a sample, and that of a double function over hard and random inputs.
-// The references are evaluations of their own (series in plain C++, no kernel and no libm): in double for float, good to
-// 2^-20 units in the last place, and in double-double arithmetic for double, good to 2^-40.
+// The references are evaluations of their own (series in plain C++, no kernel and no libm): in double for float, good
+// to 2^-20 units in the last place, and in double-double arithmetic for double, good to 2^-40.
 //
 // What is measured need not be Lanewise's: a Candidate is any implementation.
 
@@ -83,8 +83,8 @@ struct Accuracy {
   std::uint64_t not_nearest = 0;
   std::uint64_t not_monotonic = 0;    // neighbours in a sweep whose results are in the wrong order
   std::uint64_t out_of_range = 0;     // results outside the function's range, such as sigmoid > 1
-  std::vector<std::uint64_t> hashes;  // of each block's results, every NaN as the quiet one without payload (0x7FC00000,
-                                      // 0x7FF8000000000000); empty without a hash function
+  std::vector<std::uint64_t> hashes;  // of each block's results, every NaN as the quiet one without payload
+                                      // (0x7FC00000, 0x7FF8000000000000); empty without a hash function
 };
 
 struct SweepOptions {

@@ -228,15 +228,15 @@ std::vector<double> WorstInputs(std::span<const Findings> findings, std::size_t 
   constexpr std::size_t kOfEach = 32;
   std::vector<double> inputs;
   for (std::size_t c = 0; c < candidates; ++c) {
-    std::vector<Findings> own;
-    for (std::size_t i = c; i < findings.size(); i += candidates) own.push_back(findings[i]);
-    std::stable_sort(own.begin(), own.end(),
-                     [](const Findings& a, const Findings& b) { return a.max_ulp > b.max_ulp; });
-    own.resize(std::min(own.size(), kOfEach));
-    for (const Findings& found : own) {
-      if (std::find(inputs.begin(), inputs.end(), found.worst_input) == inputs.end()) {
-        inputs.push_back(found.worst_input);
-      }
+    std::vector<std::size_t> places;
+    for (std::size_t i = c; i < findings.size(); i += candidates) places.push_back(i);
+    std::sort(places.begin(), places.end(), [&](std::size_t a, std::size_t b) {
+      return findings[a].max_ulp > findings[b].max_ulp || (findings[a].max_ulp == findings[b].max_ulp && a < b);
+    });
+    places.resize(std::min(places.size(), kOfEach));
+    for (const std::size_t place : places) {
+      const double input = findings[place].worst_input;
+      if (std::find(inputs.begin(), inputs.end(), input) == inputs.end()) inputs.push_back(input);
     }
   }
   return inputs;

@@ -3,11 +3,14 @@
 // Libraries whose functions take vectors or are templates: like eigen.cc compiled for the building machine's
 // instruction sets, and so not linted. What such a library lacks is put together from what it has, as its users would.
 
+#include "functions.h"
+
+#ifdef __x86_64__
+
 #include <immintrin.h>
 
 #include <cstring>
 
-#include "functions.h"
 #ifdef LANEWISE_HAVE_EIGEN
 #include <Eigen/Core>
 #endif
@@ -149,3 +152,11 @@ std::vector<FunctionPeer> NativeFunctions() {
 }
 
 }  // namespace lanewise::peers
+
+#else
+
+namespace lanewise::peers {
+std::vector<FunctionPeer> NativeFunctions() { return {}; }
+}  // namespace lanewise::peers
+
+#endif

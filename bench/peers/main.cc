@@ -5,8 +5,6 @@
 // Exit codes: 0; 1 a result was wrong; 2 wrong usage, or no cell matches the filter; 5 the request asks for what is not
 // compiled or what the CPU cannot do.
 
-#include <sched.h>
-
 #include <cstdio>
 #include <exception>
 #include <fstream>
@@ -26,6 +24,7 @@
 #include "lanewise_peer.h"
 #include "load.h"
 #include "measure.h"
+#include "pin.h"
 #include "report.h"
 
 namespace lanewise::peers {
@@ -41,22 +40,6 @@ struct Options {
   int threads = 1;
   bool quick = false;
 };
-
-// Keeps this thread, and those it starts, on the last `threads` of the CPUs it may use (the first handle most
-// interrupts). False if there are fewer.
-bool Pin(int threads) {
-  cpu_set_t allowed;
-  cpu_set_t chosen;
-  CPU_ZERO(&chosen);
-  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return false;
-  int found = 0;
-  for (int cpu = CPU_SETSIZE - 1; cpu >= 0 && found < threads; --cpu) {
-    if (!CPU_ISSET(cpu, &allowed)) continue;
-    CPU_SET(cpu, &chosen);
-    ++found;
-  }
-  return found == threads && sched_setaffinity(0, sizeof(chosen), &chosen) == 0;
-}
 
 int Fail(ExitCode code, const std::string& message) {
   fmt::print(stderr, "error: {}\n", message);

@@ -142,6 +142,43 @@ TEST_CASE_TEMPLATE("functions of rows are their kernels, row by row, whatever th
   });
 }
 
+TEST_CASE_TEMPLATE("threads change nothing", T, float, double) {
+  ThreadPool pool(3);
+  ForEachTier([&pool](Tier tier, const kernels::KernelTable&) {
+    Context alone(KernelsOf(tier));
+    Context shared(KernelsOf(tier), pool);
+    Machine machine = shared.machine();
+    machine.thread_break_even = 1;
+    shared.set_machine(machine);
+    const auto check = [&](const auto& run, std::size_t n) {
+      std::vector<T> expected(n);
+      std::vector<T> y(n);
+      REQUIRE(run(alone, std::span<T>(expected)).ok());
+      REQUIRE(run(shared, std::span<T>(y)).ok());
+      CHECK(SameBits<T>(y, expected));
+    };
+    for (const std::size_t n : std::initializer_list<std::size_t>{0, 1, 63, 64, 65, 129, 1000, 5001}) {
+      CAPTURE(n);
+      const std::vector<T> x = RandomValues<T>(static_cast<std::ptrdiff_t>(n), 1);
+      const std::vector<T> dy = RandomValues<T>(static_cast<std::ptrdiff_t>(n), 2);
+      check([&](Context& context, std::span<T> y) { return Sigmoid<T>(context, x, y); }, n);
+      check([&](Context& context, std::span<T> y) { return TanhGradient<T>(context, x, dy, y); }, n);
+      for (const std::ptrdiff_t cols : {1, 10, 40, 200}) {
+        const std::ptrdiff_t rows = std::ssize(x) / cols;
+        const MatrixView<const T> in(x.data(), rows, cols);
+        const MatrixView<const T> din(dy.data(), rows, cols);
+        const auto size = static_cast<std::size_t>(rows * cols);
+        check([&](Context& context, std::span<T> y) { return Softmax<T>(context, in, {y.data(), rows, cols}); }, size);
+        check(
+            [&](Context& context, std::span<T> y) {
+              return SoftmaxGradient<T>(context, in, din, {y.data(), rows, cols});
+            },
+            size);
+      }
+    }
+  });
+}
+
 void CheckInvalid(const Status& status, const std::string& part) {
   CAPTURE(status.message());
   CHECK(status.code() == StatusCode::kInvalidArgument);

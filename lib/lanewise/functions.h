@@ -3,7 +3,8 @@
 // Functions of arrays and of the rows of matrices, and their gradients, for float and double.
 //
 // Call them with the type: Exp<float>(context, x, y). The result of an element (of a row, for the softmaxes) is the
-// same bits wherever it stands and on every tier of a numeric class. They run on the calling thread.
+// same bits wherever it stands, on every tier of a numeric class, and for any number of threads: many elements (from
+// 125,000 on by Machine's default) are shared among the context's threads.
 //
 // The output may be exactly an input (in place). Errors, before anything is written: kInvalidArgument for sizes that
 // differ, a null pointer to elements, an output that overlaps an input in any other way (views of different elements

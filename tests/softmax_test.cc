@@ -86,10 +86,15 @@ const std::vector<Kind<T>>& Kinds() {
   return kinds;
 }
 
+// Emulated CPUs get few: ARM's long double is computed in software too.
+constexpr std::size_t kSeeds = LANEWISE_EMULATED ? 2 : 20;
+
 std::vector<std::size_t> Lengths() {
-  std::vector<std::size_t> lengths = {48,  63,  64,  65,  100,  255,  256,   257,
-                                      272, 293, 512, 513, 1000, 4096, 20000, 100000};
+  std::vector<std::size_t> lengths = {48, 63, 64, 65, 100, 255, 256, 257, 272, 293, 512, 513, 1000};
   for (std::size_t n = 1; n <= 40; ++n) lengths.push_back(n);
+  if (!LANEWISE_EMULATED) {
+    for (const std::size_t n : {4096, 20000, 100000}) lengths.push_back(n);
+  }
   return lengths;
 }
 
@@ -101,7 +106,7 @@ TEST_CASE_TEMPLATE("the softmaxes err no more than stated on hard rows", T, floa
       std::string worst;
       for (const Kind<T>& kind : Kinds<T>()) {
         for (const std::size_t n : Lengths()) {
-          for (std::size_t seed = 0; seed < (n <= 40 ? 20 : 1); ++seed) {
+          for (std::size_t seed = 0; seed < (n <= 40 ? kSeeds : 1); ++seed) {
             Uniform<T> uniform(seed * 1000 + n);
             std::vector<T> x(n);
             for (std::size_t i = 0; i < n; ++i) x[i] = kind.element(i, n, uniform());

@@ -45,10 +45,12 @@ void AddFunction(const FunctionTable& table, const FunctionFigures& ours, std::v
                                  kSizes[kInL1], InL1(ours), ours.max_ulp);
   if (const FunctionFigures* peer = Fastest(table.libraries, InL1, accurate)) {
     line += fmt::format("; {}, the fastest within 2 ULP for |x| <= 87", Times(InL1(ours), InL1(*peer), peer->library));
+  } else {
+    line += "; no other is within 2 ULP for |x| <= 87";
   }
   if (const FunctionFigures* peer = Fastest(table.libraries, InL1, theirs)) {
-    line +=
-        fmt::format("; {}, the fastest at {:.2g} ULP", Times(InL1(ours), InL1(*peer), peer->library), peer->max_ulp);
+    line += fmt::format("; {}, the fastest, {:.2g} ULP for |x| <= 87", Times(InL1(ours), InL1(*peer), peer->library),
+                        peer->ordinary_ulp);
   }
   lines.push_back(std::move(line));
 

@@ -98,6 +98,7 @@ int Main(int argc, char** argv) {
   AddGemm(suite);
   AddKernels(suite);
   AddWorkloads(suite);
+  AddContract(suite);
   suite.Register();
 
   std::string heading;

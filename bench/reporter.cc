@@ -31,6 +31,7 @@ std::string FormatCounter(const Run& run, std::initializer_list<const char*> nam
     if (counter == run.counters.end()) continue;
     const std::string_view unit = name;
     if (unit == kPeakShare) return fmt::format("{:.1f} %", counter->second.value);
+    if (unit == kDearer) return fmt::format("{:+.1f} %", counter->second.value);
     if (unit == kCycles) return fmt::format("{:.0f} cycles", counter->second.value);
     return fmt::format("{:.4g} {}", counter->second.value, unit);
   }
@@ -65,7 +66,8 @@ void TableReporter::ReportRuns(const std::vector<Run>& runs) {
       line(fmt::format("{:.2f} %", 100 * run.cpu_accumulated_time), "", "");
     } else {
       line(FormatSeconds(run.GetAdjustedCPUTime() / benchmark::GetTimeUnitMultiplier(run.time_unit)),
-           FormatCounter(run, {kCycles, kGflops, kSamples, kElements}), FormatCounter(run, {kPeakShare, kBytes}));
+           FormatCounter(run, {kCycles, kGflops, kSamples, kElements}),
+           FormatCounter(run, {kDearer, kPeakShare, kBytes}));
     }
   }
   out.flush();

@@ -11,6 +11,38 @@
 
 namespace lanewise::bench {
 
+namespace {
+
+// How much longer `run` takes than the fastest of the others, in per cent: medians of bursts in turns, for clocks
+// drift.
+double Dearer(const std::function<void()>& run, const std::vector<std::function<void()>>& rivals) {
+  std::vector<const std::function<void()>*> ways = {&run};
+  for (const auto& rival : rivals) ways.push_back(&rival);
+  std::vector<int> repeats(ways.size(), 1);
+  std::vector<std::vector<double>> seconds(ways.size());
+  const auto burst = [&](std::size_t way) {
+    (*ways[way])();  // brings its data into the caches
+    const double begin = ThreadCpuSeconds();
+    for (int i = 0; i < repeats[way]; ++i) (*ways[way])();
+    return ThreadCpuSeconds() - begin;
+  };
+  for (std::size_t way = 0; way < ways.size(); ++way) {
+    while (burst(way) < 3e-4) repeats[way] *= 2;
+  }
+  constexpr int kRounds = 31;
+  for (int round = 0; round < kRounds; ++round) {
+    for (std::size_t way = 0; way < ways.size(); ++way) seconds[way].push_back(burst(way) / repeats[way]);
+  }
+  std::vector<double> medians;
+  for (std::vector<double>& of_way : seconds) {
+    std::ranges::nth_element(of_way, of_way.begin() + kRounds / 2);
+    medians.push_back(of_way[kRounds / 2]);
+  }
+  return 100 * (medians[0] / *std::min_element(medians.begin() + 1, medians.end()) - 1);
+}
+
+}  // namespace
+
 bool Suite::Allows(std::string_view kernel, Tier tier) const {
   for (const KernelListing& row : listing_.kernels) {
     if (row.kernel != kernel) continue;
@@ -73,6 +105,7 @@ void Suite::Run(const Definition& definition, benchmark::State& state) {
   rate(kElements, prepared_.elements * 1e-9);
   rate(kBytes, prepared_.bytes * 1e-9);
   rate(kSamples, prepared_.samples);
+  if (!prepared_.rivals.empty()) state.counters[kDearer] = Dearer(prepared_.run, prepared_.rivals);
   if (prepared_.cycles) {
     const benchmark::Counter::Flags inverse =
         benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert;

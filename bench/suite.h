@@ -28,6 +28,7 @@ inline constexpr const char* kElements = "elements/ns";
 inline constexpr const char* kBytes = "GB/s";
 inline constexpr const char* kSamples = "samples/s";
 inline constexpr const char* kCycles = "cycles";
+inline constexpr const char* kDearer = "% dearer";
 
 // A benchmark that is ready to run.
 struct Prepared {
@@ -39,6 +40,8 @@ struct Prepared {
   double bytes = 0;
   double samples = 0;
   bool cycles = false;  // whether to report the cycles of one run: where the call counts
+  // Other ways to the same result, of which the fastest is compared with `run`.
+  std::vector<std::function<void()>> rivals = {};
 };
 
 struct Definition {
@@ -95,6 +98,7 @@ class Suite {
 };
 
 // The benchmarks, by file.
+void AddContract(Suite& suite);
 void AddGemm(Suite& suite);
 void AddKernels(Suite& suite);
 void AddWorkloads(Suite& suite);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Cross build for ARM on Debian (g++-aarch64-linux-gnu), run under qemu-aarch64. The libraries of which only headers are
-# used come from the host's packages: no package for arm64 is needed.
+# used come from the host's packages; zlib, which lanewise::data and with it the program need, from arm64's, unpacked into
+# build/neon-zlib by `./run test neon`. Without it: -DLANEWISE_CLI=OFF -DLANEWISE_DATA=OFF.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
@@ -10,10 +11,13 @@ set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64 -L /usr/aarch64-linux-gnu)
 # itself for a directory that the compiler searches anyway, and drops it.)
 set(headers "${CMAKE_CURRENT_LIST_DIR}/../build/neon-headers")
 file(MAKE_DIRECTORY "${headers}")
-foreach(name doctest fmt hwy nlohmann xxh3.h xxhash.h)
+foreach(name CLI doctest fmt hwy nlohmann xxh3.h xxhash.h)
   file(CREATE_LINK "/usr/include/${name}" "${headers}/${name}" SYMBOLIC)
 endforeach()
 set(CMAKE_CXX_STANDARD_INCLUDE_DIRECTORIES "${headers}")
 
-# fmt's package description, which CMake would look for under the target's architecture.
+# Package descriptions that CMake would look for under the target's architecture.
 file(GLOB fmt_DIR /usr/lib/*/cmake/fmt)
+file(GLOB CLI11_DIR /usr/lib/*/cmake/CLI11)
+
+set(ZLIB_ROOT "${CMAKE_CURRENT_LIST_DIR}/../build/neon-zlib/usr")

@@ -92,12 +92,14 @@ std::string_view Kernels::TierName() const {
 
 const kernels::KernelTable& Kernels::table() const { return selection_->table; }
 
+Kernels MakeKernels(Selection selection) { return Kernels(std::make_shared<const Selection>(std::move(selection))); }
+
 Result<Kernels> SelectKernels(std::string_view request, const CpuFacts& cpu) {
   const Result<Request> parsed = ParseRequest(request);
   if (!parsed.ok()) return parsed.status();
   Result<Selection> selection = Select(*parsed, cpu, CompiledTables());
   if (!selection.ok()) return selection.status();
-  return Kernels(std::make_shared<const Selection>(*std::move(selection)));
+  return MakeKernels(*std::move(selection));
 }
 
 Result<Kernels> SelectKernels(std::string_view request) { return SelectKernels(request, ThisCpu()); }

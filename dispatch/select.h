@@ -23,6 +23,9 @@ struct Selection {
 // kNotCompiled or kNotSupported, as lanewise/isa.h says.
 Result<Selection> Select(const Request& request, const CpuFacts& cpu, const Tables& tables);
 
+// The chosen kernels as callers hold them. (Benchmarks choose some that no request names.)
+Kernels MakeKernels(Selection selection);
+
 // ListKernels for a given set of tables.
 Listing ListKernels(std::string_view request, const CpuFacts& cpu, const Tables& tables);
 

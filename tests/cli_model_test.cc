@@ -8,10 +8,12 @@
 #include <algorithm>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "doctest/doctest.h"
 #include "fmt/format.h"
+#include "hash.h"
 #include "lanewise/isa.h"
 #include "nlohmann/json.hpp"
 #include "run_program.h"
@@ -146,24 +148,29 @@ TEST_CASE("the built-in digits: announced, learnt, drawn") {
   CHECK(Contains(Shell("LC_ALL=C.UTF-8 \"$lanewise\" predict " + model + " --limit 1 --show").out, "█"));
 }
 
-TEST_CASE("equal training gives equal files, on every tier of a class and for any number of threads") {
+// XXH3 of the file that this training writes, by class: on every machine, built by any compiler. A change of any bit, of
+// the file's text too, changes it; the failing check shows the new one.
+constexpr std::string_view kTrain = "train --samples 640 --epochs 2 --layers 784,30,10 --out ";
+constexpr std::string_view kFileHashes[] = {"8a15577bfdc77095", "cd81f2c08bc3d69e"};
+
+TEST_CASE("equal training gives equal files, on every machine and tier of a class, for any number of threads") {
   const TemporaryFolder folder;
-  const std::string train = "train --samples 640 --epochs 2 --out " + (folder / "m") + " ";
-  std::string expected[2];  // for each class
+  const std::string train = std::string(kTrain) + (folder / "m");
+  const auto hash = [&] {
+    const std::string bytes = ReadBytes(folder / "m");
+    return HashText(Hash(bytes.data(), bytes.size()));
+  };
   ForEachTier([&](Tier tier, const kernels::KernelTable& /*table*/) {
     for (const char* threads : {"1", "2", "3", "8"}) {
-      const ProgramRun run = Lanewise(train + "--isa " + Name(tier) + " --threads " + threads);
+      const ProgramRun run = Lanewise(train + " --isa " + Name(tier) + " --threads " + threads);
       REQUIRE_MESSAGE(run.exit_code == 0, run.err);
-      const std::string bytes = ReadBytes(folder / "m");
-      std::string& first = expected[static_cast<std::size_t>(ClassOf(tier))];
-      if (first.empty()) first = bytes;
-      CHECK_MESSAGE(bytes == first, "threads ", threads);
+      CHECK_MESSAGE(hash() == kFileHashes[static_cast<std::size_t>(ClassOf(tier))], "threads ", threads);
     }
   });
   // They can differ.
-  REQUIRE(Lanewise(train + "--seed 2").exit_code == 0);
-  CHECK(ReadBytes(folder / "m") != expected[0]);
-  CHECK(ReadBytes(folder / "m") != expected[1]);
+  REQUIRE(Lanewise(train + " --seed 2").exit_code == 0);
+  CHECK(hash() != kFileHashes[0]);
+  CHECK(hash() != kFileHashes[1]);
 }
 
 TEST_CASE("what is wrong is said, with the right exit code, and leaves the old file") {
@@ -342,6 +349,7 @@ TEST_CASE("explain tells which kernel a function gets, and what happens in each 
   CHECK(large["layers"][1]["m"] == large["block"]);
 }
 
+#if !LANEWISE_EMULATED  // the copy would need the emulator, and would not find it
 TEST_CASE("bench hands its arguments to lanewise-bench") {
   const TemporaryFolder folder;
   // A copy of the program alone, so that only what the test puts beside it is found.
@@ -356,6 +364,7 @@ TEST_CASE("bench hands its arguments to lanewise-bench") {
   CHECK(run.exit_code == 3);
   CHECK(run.out == "<--benchmark_filter=gemm .*><--other><two>");
 }
+#endif
 
 }  // namespace
 }  // namespace lanewise::test

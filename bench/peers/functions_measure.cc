@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include <algorithm>
-#include <bit>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
@@ -75,7 +74,6 @@ std::vector<FunctionPeer> PeersFor(Function function) {
 std::vector<double> RatesOn(const std::vector<float>& x, const std::vector<FunctionPeer>& peers) {
   std::vector<float> y(x.size());
   std::vector<std::function<double(int)>> runs;
-  runs.reserve(peers.size());
   for (const FunctionPeer& peer : peers) {
     runs.emplace_back([&](int times) {
       if (peer.seconds) return peer.seconds(x.data(), x.size(), times);
@@ -85,22 +83,11 @@ std::vector<double> RatesOn(const std::vector<float>& x, const std::vector<Funct
   return Throughput(runs, x.size());
 }
 
-double MaxUlpOf(Function function, const FunctionPeer& peer, const std::vector<SweepBlock>& blocks) {
+double MaxUlpOf(Function function, const FunctionPeer& peer) {
   SerialExecutor executor;
   const Candidate candidate{peer.library, peer.run};
-  const auto found = Sweep(function, {&candidate, 1}, blocks, executor);
+  const auto found = Sweep(function, {&candidate, 1}, QuickSweep(), executor);
   return found.ok() ? found->front().max_ulp : NAN;
-}
-
-// The part of a sweep whose inputs are at most 87.
-std::vector<SweepBlock> Ordinary(std::vector<SweepBlock> blocks) {
-  constexpr auto kEnd = std::bit_cast<std::uint32_t>(87.0F) + 1;
-  for (SweepBlock& block : blocks) {
-    const std::uint32_t magnitude = block.first & 0x7FFFFFFF;
-    const std::uint32_t inside = magnitude >= kEnd ? 0 : (kEnd - magnitude + block.stride - 1) / block.stride;
-    block.count = std::min(block.count, inside);
-  }
-  return blocks;
 }
 
 }  // namespace
@@ -148,11 +135,7 @@ std::vector<double> Throughput(const std::vector<std::function<double(int times)
 FunctionTable CompareFunction(Function function) {
   const std::vector<FunctionPeer> peers = PeersFor(function);
   FunctionTable table{std::string(Name(function)), {}};
-  const std::vector<SweepBlock> sweep = QuickSweep();
-  for (const FunctionPeer& peer : peers) {
-    table.libraries.push_back(
-        {peer.library, {}, MaxUlpOf(function, peer, sweep), MaxUlpOf(function, peer, Ordinary(sweep))});
-  }
+  for (const FunctionPeer& peer : peers) table.libraries.push_back({peer.library, {}, MaxUlpOf(function, peer)});
   for (std::size_t s = 0; s < std::size(kSizes); ++s) {
     for (std::size_t i = 0; i < std::size(kInputs); ++i) {
       const Range range = RangesOf(function)[i];

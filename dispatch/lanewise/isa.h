@@ -37,7 +37,7 @@ class Kernels {
   const kernels::KernelTable& table() const;
 
  private:
-  friend Result<Kernels> SelectKernels(std::string_view request, const CpuFacts& cpu);
+  friend Kernels MakeKernels(Selection selection);
   explicit Kernels(std::shared_ptr<const Selection> selection);
   std::shared_ptr<const Selection> selection_;
 };

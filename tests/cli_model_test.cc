@@ -148,8 +148,8 @@ TEST_CASE("the built-in digits: announced, learnt, drawn") {
   CHECK(Contains(Shell("LC_ALL=C.UTF-8 \"$lanewise\" predict " + model + " --limit 1 --show").out, "█"));
 }
 
-// XXH3 of the file that this training writes, by class: on every machine, built by any compiler. A change of any bit, of
-// the file's text too, changes it; the failing check shows the new one.
+// XXH3 of the file that this training writes, by class: on every machine, built by any compiler. A change of any bit,
+// of the file's text too, changes it; the failing check shows the new one.
 constexpr std::string_view kTrain = "train --samples 640 --epochs 2 --layers 784,30,10 --out ";
 constexpr std::string_view kFileHashes[] = {"8a15577bfdc77095", "cd81f2c08bc3d69e"};
 

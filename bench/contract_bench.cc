@@ -192,7 +192,8 @@ void AddContract(Suite& suite) {
     };
     add("sigmoid", own.sigmoid_f32->run, {free->sigmoid}, 4096);
     add("tanh", own.tanh_f32->run, {free->tanh[0], free->tanh[1]}, 4096);
-    for (const std::size_t n : {10, 100, 1000}) {
+    constexpr std::size_t kClasses[] = {10, 100, 1000};
+    for (const std::size_t n : kClasses) {
       constexpr std::size_t kRows = 4;  // the rounding of x - max counts here, which the contract's has as two terms
       suite.Add({.name = fmt::format("contract_softmax/{}/{}x{}", Name(tier), kRows, n), .prepare = [&own, free, n] {
                    const auto stride = static_cast<std::ptrdiff_t>(n);

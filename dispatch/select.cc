@@ -75,7 +75,8 @@ Result<Selection> Select(const Request& request, const CpuFacts& cpu, const Tabl
   return selection;
 }
 
-Kernels::Kernels(std::shared_ptr<const Selection> selection) : selection_(std::move(selection)) {}
+Kernels::Kernels(std::shared_ptr<const Selection> selection)
+    : selection_(std::move(selection)), table_(&selection_->table) {}
 
 Result<Tier> Kernels::TierOf(std::string_view kernel) const {
   const Result<std::size_t> row = FindRow(kernel);
@@ -89,8 +90,6 @@ std::string_view Kernels::TierName() const {
   }
   return Name(selection_->tiers.front());
 }
-
-const kernels::KernelTable& Kernels::table() const { return selection_->table; }
 
 Kernels MakeKernels(Selection selection) { return Kernels(std::make_shared<const Selection>(std::move(selection))); }
 

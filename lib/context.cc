@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "aligned.h"
+#include "plan_cache.h"
 
 namespace lanewise {
 
@@ -27,6 +28,7 @@ Machine Machine::From(const CpuFacts& cpu) {
 
 struct Context::Memory {
   internal::AlignedArray<std::byte> scratch[kScratchKinds];
+  internal::PlanCache plans;
   SerialExecutor serial;  // unless the caller brings an executor
 };
 
@@ -50,6 +52,13 @@ Result<Context> Context::Make(std::string_view request) {
 Context::Context(Context&&) noexcept = default;
 Context& Context::operator=(Context&&) noexcept = default;
 Context::~Context() = default;
+
+void Context::set_machine(const Machine& machine) {
+  machine_ = machine;
+  memory_->plans = {};
+}
+
+internal::PlanCache& Context::plans() { return memory_->plans; }
 
 void* Context::ScratchMemory(Scratch kind, std::size_t bytes) {
   internal::AlignedArray<std::byte>& scratch = memory_->scratch[static_cast<int>(kind)];

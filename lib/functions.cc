@@ -24,8 +24,8 @@ MatrixView<T> AsRow(std::span<T> x) {
 // Whether `in` may be read while `out` is written, and has its shape.
 template <typename T>
 bool IsValidPair(const MatrixView<const T>& in, const internal::ByteRange& out_range, const MatrixView<T>& out) {
-  internal::ByteRange range;
-  if (in.rows != out.rows || in.cols != out.cols || !internal::IsValid(in, &range)) return false;
+  const internal::ByteRange range = internal::RangeOf(in);
+  if (in.rows != out.rows || in.cols != out.cols || !range.IsValid()) return false;
   if (in.cols > 1 && in.col_stride != 1) return false;
   return !range.Overlaps(out_range) || (in.data == out.data && (in.rows <= 1 || in.row_stride == out.row_stride));
 }
@@ -33,8 +33,8 @@ bool IsValidPair(const MatrixView<const T>& in, const internal::ByteRange& out_r
 // Calls on few elements spend their time here; what is wrong is put into words by Refusal.
 template <typename T, class... In>
 bool IsValidCall(const MatrixView<T>& out, const In&... in) {
-  internal::ByteRange out_range;
-  return internal::IsValidOutput(out, &out_range) && (IsValidPair<T>(in, out_range, out) && ...);
+  const internal::ByteRange out_range = internal::RangeOf(out);
+  return out_range.IsValid() && internal::IsWritable(out) && (IsValidPair<T>(in, out_range, out) && ...);
 }
 
 template <typename T>

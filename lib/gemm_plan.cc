@@ -22,110 +22,128 @@ using kernels::kQ;
 constexpr std::ptrdiff_t kInPlaceRowBlocks = 2;
 constexpr std::ptrdiff_t kInPlaceK = 64;
 
-// Longest part of K that a tile takes at once.
+// Longest part of K that a tile takes at once, so that C is written once, or seldom: 512 and 1024 differ by less than
+// the noise on Zen 5, and 256 costs some percent.
 constexpr std::ptrdiff_t kMaxKc = 4 * kQ;
 
 // ceil(a / b) for a >= 0, b > 0. Divisions of 64 bits take up to 90 cycles on CPUs before Ice Lake, those of 32 bits
 // 26: for a small product that counts.
 std::ptrdiff_t CeilDiv(std::ptrdiff_t a, std::ptrdiff_t b) {
+  if (a <= b) return a == 0 ? 0 : 1;
   if ((a | b) >> 31 != 0) return (a + b - 1) / b;
   return static_cast<std::ptrdiff_t>((static_cast<std::uint32_t>(a) + static_cast<std::uint32_t>(b) - 1) /
                                      static_cast<std::uint32_t>(b));
 }
 
-PackA ChoosePackA(const GemmShape& shape, const GemmPlan& plan, bool unit_k_stride) {
+PackA ChoosePackA(const GemmShape& shape, std::ptrdiff_t nr, bool unit_k_stride) {
   if (shape.scaled) return PackA::kForAlpha;
   if (unit_k_stride && shape.a_k_stride != 1 && shape.k > 1) return PackA::kForUnitStride;
   // Rows a multiple of 2 KiB apart fall into two sets of a 4 KiB way of L1 at most; more of them than an 8-way cache
   // can hold beside the panel evict each other at each k. Copying A pays once each row is used for several panels.
   // (A stride of 0 is one row repeated. Where there are several rows and steps, the bytes of a stride are a number.)
-  if (shape.a_k_stride != 1 || shape.m < 8 || shape.k <= 1 || shape.n < 4 * plan.nr) return PackA::kNo;
+  if (shape.a_k_stride != 1 || shape.m < 8 || shape.k <= 1 || shape.n < 4 * nr) return PackA::kNo;
   const std::ptrdiff_t row_stride = shape.a_row_stride == kDenseStride ? shape.k : shape.a_row_stride;
   const bool aliased =
       row_stride != 0 && row_stride % (2048 / static_cast<std::ptrdiff_t>(internal::SizeOf(shape.type))) == 0;
   return aliased ? PackA::kForCacheSets : PackA::kNo;
 }
 
-PackB ChoosePackB(const GemmShape& shape, const GemmPlan& plan) {
+PackB ChoosePackB(const GemmShape& shape, std::ptrdiff_t row_blocks, std::size_t l2) {
   if (shape.b_packed) return PackB::kBeforehand;
-  if (plan.n == 1) {
+  if (shape.n == 1) {
     const bool contiguous = shape.b_k_stride == 1 || shape.b_k_stride == kDenseStride || shape.k <= 1;
     return contiguous ? PackB::kInPlace : PackB::kEachCall;
   }
-  const bool pays = plan.row_blocks > kInPlaceRowBlocks && shape.k > kInPlaceK &&
-                    CeilDiv(static_cast<std::ptrdiff_t>(plan.l2 / 4 / internal::SizeOf(shape.type)), shape.k) < shape.n;
+  const bool pays = row_blocks > kInPlaceRowBlocks && shape.k > kInPlaceK &&
+                    CeilDiv(static_cast<std::ptrdiff_t>(l2 / 4 / internal::SizeOf(shape.type)), shape.k) < shape.n;
   return shape.b_column_stride == 1 && !pays ? PackB::kInPlace : PackB::kEachCall;
 }
 
-GemmSplit ChooseSplit(const GemmPlan& plan, int threads) {
+GemmSplit ChooseSplit(const GemmShape& shape, std::ptrdiff_t panels, std::ptrdiff_t row_blocks, double break_even,
+                      int threads) {
   if (threads <= 1) return GemmSplit::kOneThread;
-  const double multiply_adds = static_cast<double>(plan.m) * static_cast<double>(plan.n) * static_cast<double>(plan.k);
-  if (multiply_adds < plan.thread_break_even) return GemmSplit::kSmall;
+  if (static_cast<double>(shape.m) * static_cast<double>(shape.n) * static_cast<double>(shape.k) < break_even) {
+    return GemmSplit::kSmall;
+  }
   // Columns first: a thread then packs and keeps its own part of B. Rows where that leaves a thread less than two
   // panels, or less than rows would give it.
-  if (plan.panels >= 2 * threads) return GemmSplit::kColumns;
-  if (plan.row_blocks >= threads) return GemmSplit::kRows;
-  return plan.panels >= threads ? GemmSplit::kColumns : GemmSplit::kIndivisible;
+  if (panels >= 2 * threads) return GemmSplit::kColumns;
+  if (row_blocks >= threads) return GemmSplit::kRows;
+  return panels >= threads ? GemmSplit::kColumns : GemmSplit::kIndivisible;
 }
 
+// The plan is put together at the end: GCC would fill one with zeros first, which takes a third of the time.
 template <typename T>
 GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& machine, int threads) {
+  const std::ptrdiff_t m = shape.m;
+  const std::ptrdiff_t n = shape.n;
+  const std::ptrdiff_t k = shape.k;
   const kernels::GemmKernel<T>& kernel = internal::GemmRow<T>(kernels.table());
-  const kernels::GemmTiles<T>& tiles = kernel.ForChains(kernels::Chains(shape.n));
-  GemmPlan plan;
-  plan.type = shape.type;
-  plan.m = shape.m;
-  plan.n = shape.n;
-  plan.k = shape.k;
-  plan.tier = kernel.tier;
-  plan.mr = tiles.mr;
-  plan.nr = tiles.nr;
-  plan.chains = kernels::Chains(shape.n);
-  plan.thread_break_even = machine.thread_break_even;
-  plan.l2 = machine.l2;
-  plan.panels = CeilDiv(plan.n, plan.nr);
-  plan.row_blocks = CeilDiv(plan.m, plan.mr);
-  plan.block_rows = plan.row_blocks == 0 ? 0 : static_cast<std::int32_t>(CeilDiv(plan.m, plan.row_blocks));
-  plan.few_rows = plan.m <= tiles.few_rows;
-  plan.pack_a = ChoosePackA(shape, plan, tiles.unit_k_stride);
-  plan.pack_b = ChoosePackB(shape, plan);
-  plan.split = ChooseSplit(plan, threads);
-  plan.tasks = plan.split == GemmSplit::kColumns || plan.split == GemmSplit::kRows ? threads : 1;
+  const int chains = kernels::Chains(n);
+  const kernels::GemmTiles<T>& tiles = kernel.ForChains(chains);
+  const std::ptrdiff_t nr = tiles.nr;
+  const std::ptrdiff_t panels = CeilDiv(n, nr);
+  const std::ptrdiff_t row_blocks = CeilDiv(m, tiles.mr);
+  const bool few_rows = m <= tiles.few_rows;
+  const PackA pack_a = ChoosePackA(shape, nr, tiles.unit_k_stride);
+  const PackB pack_b = ChoosePackB(shape, row_blocks, machine.l2);
+  const GemmSplit split = ChooseSplit(shape, panels, row_blocks, machine.thread_break_even, threads);
+  const int tasks = split == GemmSplit::kColumns || split == GemmSplit::kRows ? threads : 1;
 
   // Blocks of B of equal width in a quarter of L2, beside the next ones, which are prefetched, and rows of A. They
   // hold all of K up to kMaxKc, so that C is written once.
-  plan.kc = plan.few_rows || plan.k <= kMaxKc ? std::max<std::ptrdiff_t>(plan.k, 1)
-                                              : CeilDiv(CeilDiv(plan.k, kQ), CeilDiv(plan.k, kMaxKc)) * kQ;
+  const std::ptrdiff_t kc =
+      few_rows || k <= kMaxKc ? std::max<std::ptrdiff_t>(k, 1) : CeilDiv(CeilDiv(k, kQ), CeilDiv(k, kMaxKc)) * kQ;
   const auto room = static_cast<std::ptrdiff_t>(machine.l2 / (4 * sizeof(T)));
-  const std::ptrdiff_t most = std::max<std::ptrdiff_t>(room / (plan.kc * plan.nr), 1);
-  plan.block_panels = plan.panels <= most ? plan.panels : CeilDiv(plan.panels, CeilDiv(plan.panels, most));
-  plan.prefetch_b =
-      plan.pack_b == PackB::kBeforehand && plan.row_blocks > 1 && plan.k * plan.panels * plan.nr > 2 * room;
+  const bool one_block = few_rows || (kc == k && panels * nr * k <= room);
+  const std::ptrdiff_t most_panels = one_block ? panels : std::max<std::ptrdiff_t>(room / (kc * nr), 1);
+  const std::ptrdiff_t block_panels = panels <= most_panels ? panels : CeilDiv(panels, CeilDiv(panels, most_panels));
 
-  if (plan.pack_a != PackA::kNo) {
-    plan.a_scratch = static_cast<std::size_t>(plan.m * internal::PackedRowStride<T>(plan.k));
-  }
-  const bool whole_panels = plan.n % plan.nr == 0;
-  const bool b_lies_right = plan.pack_b == PackB::kBeforehand ||
-                            (plan.pack_b == PackB::kInPlace && (whole_panels || tiles.narrow[0] != nullptr));
-  plan.direct = plan.tasks == 1 && plan.pack_a == PackA::kNo && b_lies_right && plan.k > 0 &&
-                (plan.few_rows ? plan.k < 2 * kQ : plan.block_panels == plan.panels && plan.kc == plan.k);
-  plan.outer = plan.k == 1 && plan.tasks == 1 && plan.pack_a == PackA::kNo && plan.n <= INT32_MAX &&
-               (plan.pack_b == PackB::kInPlace || (plan.pack_b == PackB::kBeforehand && plan.panels == 1));
-  plan.direct = plan.direct || plan.outer;
-  plan.prefetch_b = plan.prefetch_b && !plan.direct;
-  if (plan.direct) return plan;
+  const bool alone = tasks == 1 && pack_a == PackA::kNo;
+  const bool whole_panels = n == panels * nr;
+  const bool b_lies_right =
+      pack_b == PackB::kBeforehand || (pack_b == PackB::kInPlace && (whole_panels || tiles.narrow[0] != nullptr));
+  const bool outer =
+      k == 1 && alone && n <= INT32_MAX && (pack_b == PackB::kInPlace || (pack_b == PackB::kBeforehand && panels == 1));
+  const bool long_tiles = few_rows && k >= 2 * kQ;
+  const bool direct = outer || (alone && b_lies_right && k > 0 && one_block && !long_tiles);
 
-  if (plan.pack_b == PackB::kInPlace) {
-    // The last panel, if it is partial.
-    plan.task_scratch = whole_panels ? 0 : static_cast<std::size_t>(internal::PanelStride<T>(plan.kc, plan.nr));
-  } else if (plan.pack_b == PackB::kEachCall && plan.split == GemmSplit::kRows) {
-    plan.b_scratch = static_cast<std::size_t>(plan.panels * internal::PanelStride<T>(plan.k, plan.nr));
-  } else if (plan.pack_b == PackB::kEachCall) {
-    const std::ptrdiff_t packed = plan.few_rows ? kernels::kMaxWidePanels : plan.block_panels;
-    plan.task_scratch = static_cast<std::size_t>(packed * internal::PanelStride<T>(plan.kc, plan.nr));
+  std::size_t b_scratch = 0;
+  std::size_t task_scratch = 0;
+  if (pack_b == PackB::kEachCall && split == GemmSplit::kRows) {
+    b_scratch = static_cast<std::size_t>(panels * internal::PanelStride<T>(k, nr));
+  } else if (!direct && pack_b != PackB::kBeforehand) {
+    // A block, of few rows the panels of a tile; in place the last panel if it is partial.
+    const std::ptrdiff_t wide = few_rows && m > 0 ? tiles.wide_panels[m - 1] : block_panels;
+    const std::ptrdiff_t packed = pack_b == PackB::kEachCall ? std::min(panels, wide) : whole_panels ? 0 : 1;
+    task_scratch = static_cast<std::size_t>(packed * internal::PanelStride<T>(kc, nr));
   }
-  return plan;
+  return {.m = m,
+          .n = n,
+          .k = k,
+          .panels = panels,
+          .block_panels = block_panels,
+          .row_blocks = row_blocks,
+          .kc = kc,
+          .mr = tiles.mr,
+          .nr = tiles.nr,
+          .chains = chains,
+          .block_rows = row_blocks == 0 ? 0 : static_cast<std::int32_t>(CeilDiv(m, row_blocks)),
+          .tasks = tasks,
+          .type = shape.type,
+          .tier = kernel.tier,
+          .few_rows = few_rows,
+          .direct = direct,
+          .outer = outer,
+          .prefetch_b = !direct && pack_b == PackB::kBeforehand && row_blocks > 1 && k * panels * nr > 2 * room,
+          .pack_a = pack_a,
+          .pack_b = pack_b,
+          .split = split,
+          .thread_break_even = machine.thread_break_even,
+          .l2 = machine.l2,
+          .a_scratch = pack_a == PackA::kNo ? 0 : static_cast<std::size_t>(m * internal::PackedRowStride<T>(k)),
+          .b_scratch = b_scratch,
+          .task_scratch = task_scratch};
 }
 
 std::string_view Because(PackA pack) {

@@ -17,7 +17,7 @@ namespace lanewise {
 
 namespace {
 
-using internal::RightSide;
+using internal::PrefetchNothing;
 
 // Half-open range.
 struct Range {
@@ -39,12 +39,6 @@ Range RowBlock(const GemmPlan& plan, std::ptrdiff_t i) {
   const std::ptrdiff_t longer_blocks = plan.m - shorter * plan.row_blocks;
   const std::ptrdiff_t begin = i * shorter + std::min(i, longer_blocks);
   return {begin, begin + shorter + (i < longer_blocks ? 1 : 0)};
-}
-
-template <typename T>
-void PrefetchNothing(kernels::TileArgs<T>& tile) {
-  tile.next = reinterpret_cast<const char*>(&tile);  // is in L1
-  tile.next_step = 0;
 }
 
 // One execution; shared by its tasks, constant while they run.
@@ -269,86 +263,6 @@ void Execute(Executor& executor, Job<T>& job, T* scratch) {
   }
 }
 
-// ---- Direct ------------------------------------------------------------------------------------------------------
-
-// Elements of C, about, that an activation takes at once: enough for its call not to count, and still in L1.
-constexpr std::ptrdiff_t kActivationElements = 1024;
-
-// The tiles of a plan that needs no memory, no thread and no block. For a small product what surrounds the tiles
-// counts, so this does nothing else.
-template <typename T>
-void RunDirect(const kernels::KernelTable& table, const GemmPlan& plan, const MatrixView<const T>& a,
-               const RightSide<T>& b, const MatrixView<T>& c, const GemmOptions<T>& options) {
-  const kernels::GemmTiles<T>& tiles = internal::GemmRow<T>(table).ForChains(plan.chains);
-  const std::ptrdiff_t nr = plan.nr;
-  const bool packed = b.packed != nullptr;
-  const T* panels = packed ? b.packed->data() : b.view->data;
-  kernels::TileArgs<T> tile;
-  tile.a = a.data;
-  tile.a_row_stride = a.row_stride;
-  tile.a_k_stride = a.col_stride;
-  tile.b_k_stride = packed ? nr : b.view->row_stride;
-  tile.b_panel_stride = packed ? b.packed->panel_stride() : nr;
-  tile.c_row_stride = c.row_stride;
-  tile.k = plan.k;
-  tile.beta = options.beta;
-  tile.first = true;
-  PrefetchNothing(tile);
-  if (plan.outer) {
-    tile.b = panels;
-    tile.c = c.data;
-    tile.bias = options.bias;
-    tile.n = static_cast<std::int32_t>(plan.n);
-    std::ptrdiff_t rows = plan.m;
-    if (plan.n == 1 && a.row_stride == 1 && c.row_stride == 1 && plan.m <= INT32_MAX && options.bias == nullptr) {
-      // A column is computed as a row, and the lanes have work.
-      std::swap(tile.a, tile.b);
-      tile.n = static_cast<std::int32_t>(plan.m);
-      rows = 1;
-    }
-    tiles.outer(tile, rows);
-    if (options.activation != Activation::kIdentity) internal::ActivateRows<T>(table, options.activation, c);
-    return;
-  }
-  // A tile of several panels takes the place of as many where they are all there; a packed one may be padded.
-  const std::ptrdiff_t wide = plan.few_rows ? tiles.wide_panels[plan.m - 1] : 1;
-  const std::ptrdiff_t wide_from = wide == 1 ? PTRDIFF_MAX : packed ? (wide - 1) * nr + 1 : wide * nr;
-  std::ptrdiff_t longer_blocks = plan.m - (plan.block_rows - 1) * plan.row_blocks;
-  T* c_row = c.data;
-  std::ptrdiff_t pending = 0;  // rows above c_row that are not activated
-  for (std::ptrdiff_t rows_left = plan.m; rows_left > 0;) {
-    const std::ptrdiff_t rows = plan.block_rows - (longer_blocks-- > 0 ? 0 : 1);
-    tile.b = panels;
-    tile.c = c_row;
-    tile.bias = options.bias;
-    for (std::ptrdiff_t left = plan.n; left > 0;) {
-      const bool is_wide = left >= wide_from;
-      const std::ptrdiff_t count = is_wide ? wide : 1;
-      const std::ptrdiff_t width = count * nr;
-      tile.n = static_cast<std::int32_t>(std::min(width, left));
-      const kernels::TileFunction<T>* run = is_wide                 ? tiles.wide
-                                            : left >= nr            ? tiles.tile
-                                            : !packed               ? tiles.narrow
-                                            : left <= tiles.slim_nr ? tiles.slim
-                                                                    : tiles.tile;
-      run[rows - 1](tile);
-      left -= width;
-      tile.b += count * tile.b_panel_stride;
-      tile.c += width;
-      if (tile.bias != nullptr) tile.bias += width;
-    }
-    tile.a += rows * a.row_stride;
-    c_row += rows * c.row_stride;
-    rows_left -= rows;
-    if (options.activation == Activation::kIdentity) continue;
-    pending += rows;
-    if (rows_left > 0 && pending * plan.n < kActivationElements) continue;
-    internal::ActivateRows<T>(table, options.activation,
-                              MatrixView<T>(c_row - pending * c.row_stride, pending, plan.n, c.row_stride));
-    pending = 0;
-  }
-}
-
 std::size_t ScratchBytes(const GemmPlan& plan) {
   const std::size_t elements =
       plan.a_scratch + plan.b_scratch + static_cast<std::size_t>(plan.tasks) * plan.task_scratch;
@@ -357,31 +271,6 @@ std::size_t ScratchBytes(const GemmPlan& plan) {
 
 Status NoScratch(std::size_t bytes) {
   return Status(StatusCode::kOutOfMemory, fmt::format("no memory for {} bytes of scratch space", bytes));
-}
-
-template <typename T>
-[[gnu::noinline]] Status RunBlocks(Context& context, const GemmPlan& plan, const MatrixView<const T>& a,
-                                   const RightSide<T>& b, const MatrixView<T>& c, const GemmOptions<T>& options) {
-  const std::size_t bytes = ScratchBytes(plan);
-  T* scratch = static_cast<T*>(context.ScratchMemory(Scratch::kPacking, bytes));
-  if (scratch == nullptr && bytes != 0) return NoScratch(bytes);
-  const kernels::KernelTable& table = context.kernels().table();
-  // A function of whole rows needs whole rows in one block.
-  const bool whole_rows = plan.split != GemmSplit::kColumns && (plan.few_rows || plan.block_panels == plan.panels);
-  Job<T> job{.plan = plan,
-             .table = table,
-             .tiles = internal::GemmRow<T>(table).ForChains(plan.chains),
-             .a = a.Columns(0, plan.k),  // none of them if alpha = 0
-             .b = b.view != nullptr ? *b.view : MatrixView<const T>(),
-             .panels = b.packed != nullptr ? b.packed->data() : nullptr,
-             .panel_stride = b.packed != nullptr ? b.packed->panel_stride() : 0,
-             .c = c,
-             .options = options,
-             .task_scratch = nullptr,
-             .activate_blocks = options.activation != Activation::kIdentity &&
-                                (internal::IsElementwise(options.activation) || whole_rows)};
-  Execute(context.executor(), job, scratch);
-  return Status();
 }
 
 }  // namespace
@@ -394,16 +283,33 @@ Status Reserve(Context& context, const GemmPlan& plan) {
 namespace internal {
 
 template <typename T>
-Status RunGemm(Context& context, const GemmPlan& plan, const MatrixView<const T>& a, const RightSide<T>& b,
-               const MatrixView<T>& c, const GemmOptions<T>& options) {
-  if (!plan.direct) return RunBlocks(context, plan, a, b, c, options);
-  RunDirect(context.kernels().table(), plan, a, b, c, options);
+Status RunBlocks(Context& context, const GemmPlan& plan, const MatrixView<const T>& a, const MatrixView<const T>& b,
+                 const PackedMatrix<T>* packed, const MatrixView<T>& c, const GemmOptions<T>& options) {
+  const std::size_t bytes = ScratchBytes(plan);
+  T* scratch = static_cast<T*>(context.ScratchMemory(Scratch::kPacking, bytes));
+  if (scratch == nullptr && bytes != 0) return NoScratch(bytes);
+  const kernels::KernelTable& table = context.kernels().table();
+  // A function of whole rows needs whole rows in one block.
+  const bool whole_rows = plan.split != GemmSplit::kColumns && (plan.few_rows || plan.block_panels == plan.panels);
+  Job<T> job{.plan = plan,
+             .table = table,
+             .tiles = internal::GemmRow<T>(table).ForChains(plan.chains),
+             .a = a.Columns(0, plan.k),  // none of them if alpha = 0
+             .b = b,
+             .panels = packed != nullptr ? packed->data() : nullptr,
+             .panel_stride = packed != nullptr ? packed->panel_stride() : 0,
+             .c = c,
+             .options = options,
+             .task_scratch = nullptr,
+             .activate_blocks = options.activation != Activation::kIdentity &&
+                                (internal::IsElementwise(options.activation) || whole_rows)};
+  Execute(context.executor(), job, scratch);
   return Status();
 }
 
-#define LANEWISE_INSTANTIATE(T)                                                                       \
-  template Status RunGemm(Context&, const GemmPlan&, const MatrixView<const T>&, const RightSide<T>&, \
-                          const MatrixView<T>&, const GemmOptions<T>&);
+#define LANEWISE_INSTANTIATE(T)                                                                                \
+  template Status RunBlocks(Context&, const GemmPlan&, const MatrixView<const T>&, const MatrixView<const T>&, \
+                            const PackedMatrix<T>*, const MatrixView<T>&, const GemmOptions<T>&);
 LANEWISE_INSTANTIATE(float)
 LANEWISE_INSTANTIATE(double)
 LANEWISE_INSTANTIATE(std::int32_t)

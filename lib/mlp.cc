@@ -10,6 +10,7 @@
 #include "aligned.h"
 #include "fmt/format.h"
 #include "gather.h"
+#include "gemm_run.h"
 #include "lanewise/gemm.h"
 #include "lanewise/random.h"
 #include "view_check.h"
@@ -104,6 +105,13 @@ bool Mlp<T>::IsFinite(std::size_t layer) const {
 
 // ---- Prediction ------------------------------------------------------------------------------------------------
 
+namespace {
+
+// Enough rows for every tile to be full, or nearly.
+constexpr std::ptrdiff_t kLeastBlockRows = 32;
+
+}  // namespace
+
 template <typename T>
 Result<PackedMlp<T>> PackedMlp<T>::Pack(const Kernels& kernels, const Mlp<T>& network) {
   PackedMlp packed;
@@ -128,12 +136,18 @@ template <typename T>
 std::ptrdiff_t PackedMlp<T>::BlockRows(const Context& context) const {
   const std::size_t row_bytes = 2 * static_cast<std::size_t>(widest_) * sizeof(T);
   const auto rows = static_cast<std::ptrdiff_t>(context.machine().l2 / 4 / row_bytes);
-  return std::clamp<std::ptrdiff_t>(rows, 32, 1024) * std::max(1, context.executor().Threads());
+  return std::clamp<std::ptrdiff_t>(rows, kLeastBlockRows, 1024) * std::max(1, context.executor().Threads());
+}
+
+template <typename T>
+std::ptrdiff_t PackedMlp<T>::BlockRows(const Context& context, std::ptrdiff_t rows) const {
+  return rows <= kLeastBlockRows ? std::max<std::ptrdiff_t>(rows, 1) : std::min(rows, BlockRows(context));
 }
 
 // One block through all layers. What one layer gives and the next takes alternates between `even` and `odd`.
 template <typename T>
-Status PackedMlp<T>::PredictBlock(Context& context, MatrixView<const T> x, MatrixView<T> y, T* even, T* odd) const {
+Status PackedMlp<T>::PredictBlock(Context& context, const MatrixView<const T>& x, const MatrixView<T>& y, T* even,
+                                  T* odd) const {
   MatrixView<const T> input = x;
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const bool last = l + 1 == layers_.size();
@@ -141,7 +155,7 @@ Status PackedMlp<T>::PredictBlock(Context& context, MatrixView<const T> x, Matri
     GemmOptions<T> options;
     options.bias = biases_[l].data();
     options.activation = layers_[l].activation;
-    Status status = Gemm<T>(context, input, weights_[l], output, options);
+    Status status = internal::PlanAndRunGemm(context, input, weights_[l], output, options);
     if (!status.ok()) return status;
     input = output;
   }
@@ -149,7 +163,7 @@ Status PackedMlp<T>::PredictBlock(Context& context, MatrixView<const T> x, Matri
 }
 
 template <typename T>
-Status PackedMlp<T>::Predict(Context& context, MatrixView<const T> x, MatrixView<T> y) const {
+Status PackedMlp<T>::WhatIsWrong(const MatrixView<const T>& x, const MatrixView<T>& y) const {
   if (x.cols != inputs() || y.cols != outputs() || x.rows != y.rows) {
     return Status(
         StatusCode::kInvalidArgument,
@@ -161,10 +175,18 @@ Status PackedMlp<T>::Predict(Context& context, MatrixView<const T> x, MatrixView
   if (!y_range.ok()) return y_range.status();
   const Result<internal::ByteRange> x_range = internal::CheckInput<T>("x", x);
   if (!x_range.ok()) return x_range.status();
-  if (y_range->Overlaps(*x_range)) {
-    return Status(StatusCode::kInvalidArgument, "y overlaps x; the answers need memory of their own");
+  return Status(StatusCode::kInvalidArgument, "y overlaps x; the answers need memory of their own");
+}
+
+template <typename T>
+Status PackedMlp<T>::Predict(Context& context, const MatrixView<const T>& x, const MatrixView<T>& y) const {
+  const internal::ByteRange x_range = internal::RangeOf(x);
+  const internal::ByteRange y_range = internal::RangeOf(y);
+  if (x.cols != inputs() || y.cols != outputs() || x.rows != y.rows || !x_range.IsValid() || !y_range.IsValid() ||
+      !internal::IsWritable(y) || y_range.Overlaps(x_range)) {
+    return WhatIsWrong(x, y);
   }
-  const std::ptrdiff_t block = std::min(BlockRows(context), std::max<std::ptrdiff_t>(x.rows, 1));
+  const std::ptrdiff_t block = BlockRows(context, x.rows);
   const std::size_t half = internal::RoundUpToLine<T>(static_cast<std::size_t>(block * widest_));
   T* even = static_cast<T*>(context.ScratchMemory(Scratch::kActivations, 2 * half * sizeof(T)));
   if (even == nullptr) return NoMemory("the activations of a block of rows");
@@ -178,7 +200,7 @@ Status PackedMlp<T>::Predict(Context& context, MatrixView<const T> x, MatrixView
 
 template <typename T>
 Status PackedMlp<T>::Predict(Context& context, const Dataset& data, std::ptrdiff_t first, T input_scale,
-                             MatrixView<T> y) const {
+                             const MatrixView<T>& y) const {
   if (data.features != inputs() || y.cols != outputs()) {
     return Status(StatusCode::kInvalidArgument,
                   fmt::format("shapes do not match: the data set has {} features, y is {} x {}, the network takes {} "
@@ -196,7 +218,7 @@ Status PackedMlp<T>::Predict(Context& context, const Dataset& data, std::ptrdiff
     return Status(StatusCode::kInvalidArgument, fmt::format("the data set has {} inputs for {} samples of {} features",
                                                             data_inputs, data.samples, data.features));
   }
-  const std::ptrdiff_t block = std::min(BlockRows(context), std::max<std::ptrdiff_t>(y.rows, 1));
+  const std::ptrdiff_t block = BlockRows(context, y.rows);
   const std::size_t third = internal::RoundUpToLine<T>(static_cast<std::size_t>(block * widest_));
   T* even = static_cast<T*>(context.ScratchMemory(Scratch::kActivations, 3 * third * sizeof(T)));
   if (even == nullptr) return NoMemory("the activations of a block of samples");

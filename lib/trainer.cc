@@ -176,8 +176,8 @@ Status Trainer<T>::Prepare(const Context& context, const MatrixView<const T>& x)
   if (x.rows < 1 || x.rows > options_.batch) {
     return Invalid(fmt::format("x has {} rows; a step takes 1 to {} (the batch size)", x.rows, options_.batch));
   }
-  internal::ByteRange x_range;
-  if (!internal::IsValid(x, &x_range)) return internal::CheckInput<T>("x", x).status();
+  const internal::ByteRange x_range = internal::RangeOf(x);
+  if (!x_range.IsValid()) return internal::CheckInput<T>("x", x).status();
   const std::vector<T>& gradient = buffers_->gradient;
   if (x_range.Overlaps(internal::RangeOf(gradient.data(), static_cast<std::ptrdiff_t>(gradient.size())))) {
     return Invalid("x overlaps the gradient, which a step writes");
@@ -216,8 +216,7 @@ Status Trainer<T>::Forward(Context& context, MatrixView<const T> x) {
     options.bias = network_.bias(l).data();
     options.activation = last ? internal::ForwardActivation(options_.loss, layer.activation) : layer.activation;
     const MatrixView<const T> w = std::as_const(network_).weights(l);
-    Status status =
-        internal::RunGemm<T>(context, buffers_->plans[l].forward, input, internal::RightSide<T>(w), output, options);
+    Status status = internal::RunGemm<T>(context, buffers_->plans[l].forward, input, w, output, options);
     if (!status.ok()) return status;
     input = output;
   }
@@ -236,7 +235,7 @@ Status Trainer<T>::Backward(Context& context, MatrixView<const T> x) {
     T* dw = buffers_->gradient.data() + (network_.weights(l).data - network_.parameters().data());
     const LayerPlans& plans = buffers_->plans[l];
     const GemmOptions<T> plain;
-    Status status = internal::RunGemm<T>(context, plans.weights, input.Transposed(), internal::RightSide<T>(dz),
+    Status status = internal::RunGemm<T>(context, plans.weights, input.Transposed(), dz,
                                          MatrixView<T>(dw, layer.inputs, layer.outputs), plain);
     if (!status.ok()) return status;
     LANEWISE_ROW_OF(T, table, column_sum)
@@ -245,7 +244,7 @@ Status Trainer<T>::Backward(Context& context, MatrixView<const T> x) {
     if (l == 0) break;
     const MatrixView<T> dx(buffers_->input_gradient.data(), x.rows, layer.inputs);
     const MatrixView<const T> w = std::as_const(network_).weights(l).Transposed();
-    status = internal::RunGemm<T>(context, plans.input_gradient, dz, internal::RightSide<T>(w), dx, plain);
+    status = internal::RunGemm<T>(context, plans.input_gradient, dz, w, dx, plain);
     if (!status.ok()) return status;
     internal::ActivationGradientRows<T>(table, network_.layers()[l - 1].activation, input, dx, dx);
     std::swap(buffers_->output_gradient, buffers_->input_gradient);

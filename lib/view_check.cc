@@ -8,24 +8,33 @@
 
 namespace lanewise::internal {
 
-bool IsValidWide(std::ptrdiff_t rows, std::ptrdiff_t cols, std::ptrdiff_t row_stride, std::ptrdiff_t col_stride,
-                 std::size_t element_size, std::ptrdiff_t* low, std::ptrdiff_t* high) {
-  const __int128 down = static_cast<__int128>(rows - 1) * row_stride;
-  const __int128 across = static_cast<__int128>(cols - 1) * col_stride;
-  const __int128 least = std::min<__int128>(down, 0) + std::min<__int128>(across, 0);
-  const __int128 most = std::max<__int128>(down, 0) + std::max<__int128>(across, 0);
+namespace {
+
+constexpr ByteRange kInvalid{1, 0};
+
+}  // namespace
+
+template <typename T>
+ByteRange RangeOfUnusual(const MatrixView<T>& view) {
+  if (view.rows < 0 || view.cols < 0) return kInvalid;
+  if (view.rows == 0 || view.cols == 0) return {};
+  const __int128 down = static_cast<__int128>(view.rows - 1) * view.row_stride;
+  const __int128 across = static_cast<__int128>(view.cols - 1) * view.col_stride;
+  const __int128 low = std::min<__int128>(down, 0) + std::min<__int128>(across, 0);
+  const __int128 high = std::max<__int128>(down, 0) + std::max<__int128>(across, 0);
   // 256: padding to whole panels and cache lines must not overflow either.
-  const __int128 limit = PTRDIFF_MAX / static_cast<__int128>(256 * element_size);
-  if (most - least >= limit || static_cast<__int128>(rows) * cols >= limit) return false;
-  *low = static_cast<std::ptrdiff_t>(least);
-  *high = static_cast<std::ptrdiff_t>(most);
-  return true;
+  constexpr auto kSize = static_cast<__int128>(sizeof(T));
+  constexpr __int128 kLimit = PTRDIFF_MAX / (256 * kSize);
+  if (high - low >= kLimit || static_cast<__int128>(view.rows) * view.cols >= kLimit) return kInvalid;
+  if (view.data == nullptr) return kInvalid;
+  const auto base = reinterpret_cast<std::uintptr_t>(view.data);
+  return {base + static_cast<std::uintptr_t>(low * kSize), base + static_cast<std::uintptr_t>((high + 1) * kSize)};
 }
 
 template <typename T>
-Result<ByteRange> CheckInput(std::string_view name, MatrixView<const T> view) {
-  ByteRange range;
-  if (IsValid(view, &range)) return range;
+Result<ByteRange> CheckInput(std::string_view name, const MatrixView<const T>& view) {
+  const ByteRange range = RangeOf(view);
+  if (range.IsValid()) return range;
   if (view.rows < 0 || view.cols < 0) {
     return Status(StatusCode::kInvalidArgument,
                   fmt::format("{}: is {} x {}; sizes must not be negative", name, view.rows, view.cols));
@@ -40,11 +49,9 @@ Result<ByteRange> CheckInput(std::string_view name, MatrixView<const T> view) {
 }
 
 template <typename T>
-Result<ByteRange> CheckOutput(std::string_view name, MatrixView<T> view) {
-  ByteRange valid;
-  if (IsValidOutput(view, &valid)) return valid;
+Result<ByteRange> CheckOutput(std::string_view name, const MatrixView<T>& view) {
   Result<ByteRange> range = CheckInput<T>(name, view);
-  if (!range.ok()) return range;
+  if (!range.ok() || IsWritable(view)) return range;
   if (view.cols > 1 && view.col_stride != 1) {
     return Status(StatusCode::kInvalidArgument,
                   fmt::format("{}: column stride is {}; a matrix that is written needs contiguous columns (stride 1); "
@@ -56,9 +63,11 @@ Result<ByteRange> CheckOutput(std::string_view name, MatrixView<T> view) {
                             name, view.row_stride, view.cols));
 }
 
-#define LANEWISE_INSTANTIATE(T)                                                 \
-  template Result<ByteRange> CheckInput(std::string_view, MatrixView<const T>); \
-  template Result<ByteRange> CheckOutput(std::string_view, MatrixView<T>);
+#define LANEWISE_INSTANTIATE(T)                                                        \
+  template ByteRange RangeOfUnusual(const MatrixView<T>&);                             \
+  template ByteRange RangeOfUnusual(const MatrixView<const T>&);                       \
+  template Result<ByteRange> CheckInput(std::string_view, const MatrixView<const T>&); \
+  template Result<ByteRange> CheckOutput(std::string_view, const MatrixView<T>&);
 LANEWISE_INSTANTIATE(float)
 LANEWISE_INSTANTIATE(double)
 LANEWISE_INSTANTIATE(std::int32_t)

@@ -4,8 +4,8 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
 #include "lanewise/matrix_view.h"
@@ -13,10 +13,11 @@
 
 namespace lanewise::internal {
 
-// The bytes a view's elements lie in, [begin, end); empty if it has no element.
+// The bytes a matrix's elements lie in, [begin, end). Empty if it has no element; of a matrix that is not valid {1, 0}.
 struct ByteRange {
   std::uintptr_t begin = 0;
   std::uintptr_t end = 0;
+  bool IsValid() const { return begin <= end; }
   bool Overlaps(const ByteRange& other) const { return begin < other.end && other.begin < end; }
 };
 
@@ -27,43 +28,34 @@ ByteRange RangeOf(const T* p, std::ptrdiff_t n) {
   return {begin, begin + static_cast<std::uintptr_t>(n) * sizeof(T)};
 }
 
-// IsValid for sizes and strides whose products need 128 bits.
-bool IsValidWide(std::ptrdiff_t rows, std::ptrdiff_t cols, std::ptrdiff_t row_stride, std::ptrdiff_t col_stride,
-                 std::size_t element_size, std::ptrdiff_t* low, std::ptrdiff_t* high);
-
-// Whether sizes are not negative, elements are not null and no offset overflows; then `range` is set. Small products
-// spend their time here, so this is inline and short; the words for what is wrong are CheckInput's.
+// RangeOf views that have no element, negative numbers or large ones.
 template <typename T>
-inline bool IsValid(const MatrixView<T>& view, ByteRange* range) {
-  std::ptrdiff_t low = 0;  // the least and greatest offsets of elements
-  std::ptrdiff_t high = 0;
-  const std::ptrdiff_t bits = view.rows | view.cols | view.row_stride | view.col_stride;
-  if (view.rows <= 0 || view.cols <= 0) {
-    *range = {};
-    return view.rows >= 0 && view.cols >= 0;
-  }
-  if (bits >= 0 && bits < std::ptrdiff_t{1} << 27) {  // none negative, none large: nothing overflows
-    high = (view.rows - 1) * view.row_stride + (view.cols - 1) * view.col_stride;
-  } else if (!IsValidWide(view.rows, view.cols, view.row_stride, view.col_stride, sizeof(T), &low, &high)) {
-    return false;
-  }
-  const auto base = reinterpret_cast<std::uintptr_t>(view.data);
-  constexpr auto kSize = static_cast<std::ptrdiff_t>(sizeof(T));
-  *range = {base + static_cast<std::uintptr_t>(low * kSize), base + static_cast<std::uintptr_t>((high + 1) * kSize)};
-  return view.data != nullptr;
+ByteRange RangeOfUnusual(const MatrixView<T>& view);
+
+// The range of a view, which is valid if its sizes are not negative, its elements are not null and no offset overflows.
+// Small products spend their time here, so the ordinary case is inline and short; the words for what is wrong are
+// CheckInput's.
+template <typename T>
+[[gnu::always_inline]] inline ByteRange RangeOf(const MatrixView<T>& view) {
+  // None negative, none large: nothing overflows.
+  const std::ptrdiff_t last_row = view.rows - 1;
+  const std::ptrdiff_t last_col = view.cols - 1;
+  const auto bits = static_cast<std::size_t>(last_row | last_col | view.row_stride | view.col_stride);
+  if (bits >= std::size_t{1} << 27 || view.data == nullptr) return RangeOfUnusual(view);
+  return RangeOf(view.data, last_row * view.row_stride + last_col * view.col_stride + 1);
 }
 
-// Further, that columns are contiguous and rows do not overlap.
+// Whether a valid view may be written: its columns are contiguous and its rows do not overlap.
 template <typename T>
-inline bool IsValidOutput(const MatrixView<T>& view, ByteRange* range) {
-  return IsValid(view, range) && (view.cols <= 1 || view.col_stride == 1) &&
-         (view.rows <= 1 || std::abs(view.row_stride) >= view.cols);
+[[gnu::always_inline]] inline bool IsWritable(const MatrixView<T>& view) {
+  return (view.col_stride == 1 || view.cols <= 1) &&
+         (view.row_stride >= view.cols || view.row_stride <= -view.cols || view.rows <= 1);
 }
 
-// The same as Results whose messages name the matrix.
+// The ranges of an operand that is read, and of one that is written; messages name the matrix.
 template <typename T>
-Result<ByteRange> CheckInput(std::string_view name, MatrixView<const T> view);
+Result<ByteRange> CheckInput(std::string_view name, const MatrixView<const T>& view);
 template <typename T>
-Result<ByteRange> CheckOutput(std::string_view name, MatrixView<T> view);
+Result<ByteRange> CheckOutput(std::string_view name, const MatrixView<T>& view);
 
 }  // namespace lanewise::internal

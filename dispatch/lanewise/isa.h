@@ -34,12 +34,13 @@ class Kernels {
   std::string_view TierName() const;
 
   // The raw table; internal to the library (its type is not installed).
-  const kernels::KernelTable& table() const;
+  const kernels::KernelTable& table() const { return *table_; }
 
  private:
   friend Kernels MakeKernels(Selection selection);
   explicit Kernels(std::shared_ptr<const Selection> selection);
   std::shared_ptr<const Selection> selection_;
+  const kernels::KernelTable* table_;  // selection_'s
 };
 
 // Chooses a kernel for each operation. `request` is a comma-separated list of:

@@ -6,6 +6,7 @@
 
 #include <cassert>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -25,21 +26,34 @@ enum class StatusCode : std::uint8_t {
   kDiverged,  // training met a value that is not finite
 };
 
-// Success, or a code with a message for people: what, where, the rule, what to do.
+// Success, or a code with a message for people: what, where, the rule, what to do. One pointer, so that success, which
+// is what nearly every call returns, costs nothing.
 class [[nodiscard]] Status {
  public:
   Status() = default;
-  Status(StatusCode code, std::string message) : code_(code), message_(std::move(message)) {
+  Status(StatusCode code, std::string message) : error_(std::make_unique<Error>(Error{code, std::move(message)})) {
     assert(code != StatusCode::kOk);
   }
 
-  bool ok() const { return code_ == StatusCode::kOk; }
-  StatusCode code() const { return code_; }
-  const std::string& message() const { return message_; }
+  bool ok() const { return error_ == nullptr; }
+  StatusCode code() const { return ok() ? StatusCode::kOk : error_->code; }
+  const std::string& message() const {  // "" of success
+    static const std::string kNone;
+    return ok() ? kNone : error_->message;
+  }
+
+  Status(const Status& other) : error_(other.ok() ? nullptr : std::make_unique<Error>(*other.error_)) {}
+  Status& operator=(const Status& other) { return *this = Status(other); }
+  Status(Status&&) noexcept = default;
+  Status& operator=(Status&&) noexcept = default;
+  ~Status() = default;
 
  private:
-  StatusCode code_ = StatusCode::kOk;
-  std::string message_;
+  struct Error {
+    StatusCode code;
+    std::string message;
+  };
+  std::unique_ptr<Error> error_;
 };
 
 // A T, or the Status that says why there is none. Asking a failed Result for its value is a programming error

@@ -17,6 +17,10 @@
 
 namespace lanewise {
 
+namespace internal {
+class PlanCache;
+}
+
 // What planning knows about the machine. Plain data, so that a plan for any machine can be made anywhere.
 struct Machine {
   std::size_t l2 = 0;  // bytes, of one core
@@ -53,11 +57,14 @@ class Context {
   const Kernels& kernels() const { return kernels_; }
   Executor& executor() const { return *executor_; }
   const Machine& machine() const { return machine_; }
-  void set_machine(const Machine& machine) { machine_ = machine; }
+  void set_machine(const Machine& machine);
 
   // At least `bytes` of scratch memory of a kind, aligned to 64 bytes, valid until the next call for that kind; null if
   // memory is short (or nothing was ever asked for). For the library itself.
   void* ScratchMemory(Scratch kind, std::size_t bytes);
+
+  // The plans of the last products. For the library itself.
+  internal::PlanCache& plans();
 
  private:
   struct Memory;

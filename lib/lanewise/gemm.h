@@ -40,13 +40,13 @@ struct GemmOptions {
 // columns are not contiguous or whose rows overlap, C overlapping A, B or the bias, or an activation that
 // integers do not have; kOutOfMemory.
 template <typename T>
-Status Gemm(Context& context, MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> c,
+Status Gemm(Context& context, const MatrixView<const T>& a, const MatrixView<const T>& b, const MatrixView<T>& c,
             const GemmOptions<T>& options = {});
 
 // The same with B packed beforehand; it is read in place. Further error: kLayoutMismatch if B was packed for a kernel
 // with another layout than the one `context` uses (PackedMatrix::Repack mends it).
 template <typename T>
-Status Gemm(Context& context, MatrixView<const T> a, const PackedMatrix<T>& b, MatrixView<T> c,
+Status Gemm(Context& context, const MatrixView<const T>& a, const PackedMatrix<T>& b, const MatrixView<T>& c,
             const GemmOptions<T>& options = {});
 
 // ---- Plans -----------------------------------------------------------------------------------------------------
@@ -79,6 +79,8 @@ struct GemmShape {
   std::ptrdiff_t b_k_stride = kDenseStride, b_column_stride = 1;
   bool b_packed = false;
   bool scaled = false;  // alpha is neither 0 nor 1
+
+  friend bool operator==(const GemmShape&, const GemmShape&) = default;
 };
 
 enum class PackA : std::uint8_t {
@@ -141,11 +143,11 @@ GemmPlan PlanGemm(const GemmShape& shape, const Kernels& kernels, const Machine&
 // plan was made for another shape, type, tier, packing of B or scaling than those given (strides may differ where
 // neither operand is read in another way for it).
 template <typename T>
-Status Gemm(Context& context, const GemmPlan& plan, MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> c,
-            const GemmOptions<T>& options = {});
+Status Gemm(Context& context, const GemmPlan& plan, const MatrixView<const T>& a, const MatrixView<const T>& b,
+            const MatrixView<T>& c, const GemmOptions<T>& options = {});
 template <typename T>
-Status Gemm(Context& context, const GemmPlan& plan, MatrixView<const T> a, const PackedMatrix<T>& b, MatrixView<T> c,
-            const GemmOptions<T>& options = {});
+Status Gemm(Context& context, const GemmPlan& plan, const MatrixView<const T>& a, const PackedMatrix<T>& b,
+            const MatrixView<T>& c, const GemmOptions<T>& options = {});
 
 // The plan in words, a line for each decision, each ending in a newline.
 std::string Explain(const GemmPlan& plan);

@@ -78,7 +78,7 @@ class PackedMlp {
   // y (M x outputs) = the network's answer to the rows of x (M x inputs). A row's answer is the same bits in any batch.
   // Errors (y is untouched): those of Gemm (shapes, strides, overlap of x and y, kLayoutMismatch if the context has
   // other kernels, kOutOfMemory).
-  Status Predict(Context& context, MatrixView<const T> x, MatrixView<T> y) const;
+  Status Predict(Context& context, const MatrixView<const T>& x, const MatrixView<T>& y) const;
 
   // How many rows of a batch go through all layers together, so that what lies between two layers stays in the cache:
   // Predict's products have so many rows, or the rest of the batch.
@@ -87,11 +87,14 @@ class PackedMlp {
   // Predict for samples [first, first + y.rows) of a data set, whose inputs are multiplied by `input_scale` as they
   // are read (bytes become numbers block by block; there is no copy of the data set). kInvalidArgument if the data
   // set's features are not the network's inputs, it has not so many samples, or not as many inputs as it says.
-  Status Predict(Context& context, const Dataset& data, std::ptrdiff_t first, T input_scale, MatrixView<T> y) const;
+  Status Predict(Context& context, const Dataset& data, std::ptrdiff_t first, T input_scale,
+                 const MatrixView<T>& y) const;
 
  private:
   PackedMlp() = default;
-  Status PredictBlock(Context& context, MatrixView<const T> x, MatrixView<T> y, T* even, T* odd) const;
+  Status WhatIsWrong(const MatrixView<const T>& x, const MatrixView<T>& y) const;  // with operands that are refused
+  std::ptrdiff_t BlockRows(const Context& context, std::ptrdiff_t rows) const;     // of a batch of so many rows
+  Status PredictBlock(Context& context, const MatrixView<const T>& x, const MatrixView<T>& y, T* even, T* odd) const;
 
   std::vector<LayerShape> layers_;
   std::vector<PackedMatrix<T>> weights_;

@@ -22,7 +22,8 @@ class AlignedArray;
 // K x N elements in panels of NR columns, k-major, padded with zeros, each panel aligned to 64 bytes. NR depends on the
 // kernel that was chosen and on N; a Context whose kernel has another NR refuses the matrix. T is float, double,
 // std::int32_t or std::int64_t.
-// Immutable but for Update; safe to share between threads otherwise. Moveable, not copyable.
+// Immutable but for Update; safe to share between threads otherwise. Moveable, not copyable; one that was moved from
+// has no rows and no columns.
 template <typename T>
 class PackedMatrix {
  public:
@@ -39,28 +40,33 @@ class PackedMatrix {
   // Element (k, j), as it was given.
   T operator()(std::ptrdiff_t k, std::ptrdiff_t j) const;
 
-  std::ptrdiff_t rows() const { return rows_; }
-  std::ptrdiff_t cols() const { return cols_; }
-  std::int32_t nr() const { return nr_; }
-  Tier tier() const { return tier_; }  // of the kernel it was packed for
-  std::size_t bytes() const;           // of the packed elements, padding included
+  std::ptrdiff_t rows() const { return layout_.rows; }
+  std::ptrdiff_t cols() const { return layout_.cols; }
+  std::int32_t nr() const { return layout_.nr; }
+  Tier tier() const { return layout_.tier; }           // of the kernel it was packed for
+  std::size_t bytes() const { return layout_.bytes; }  // of the packed elements, padding included
 
   // For the GEMM driver: panel p starts at data() + p * panel_stride().
-  const T* data() const;
-  std::ptrdiff_t panel_stride() const { return panel_stride_; }
+  const T* data() const { return layout_.data; }
+  std::ptrdiff_t panel_stride() const { return layout_.panel_stride; }
 
   PackedMatrix(PackedMatrix&&) noexcept;
   PackedMatrix& operator=(PackedMatrix&&) noexcept;
   ~PackedMatrix();
 
  private:
+  struct Layout {
+    std::ptrdiff_t rows = 0, cols = 0;
+    std::ptrdiff_t panel_stride = 0;  // elements
+    std::size_t bytes = 0;
+    const T* data = nullptr;
+    std::int32_t nr = 0;
+    Tier tier = Tier::kPortable;
+  };
+
   PackedMatrix();
-  std::ptrdiff_t rows_ = 0;
-  std::ptrdiff_t cols_ = 0;
-  std::ptrdiff_t panel_stride_ = 0;  // elements
-  std::int32_t nr_ = 0;
-  Tier tier_ = Tier::kPortable;
-  std::unique_ptr<internal::AlignedArray<T>> elements_;
+  Layout layout_;
+  std::unique_ptr<internal::AlignedArray<T>> memory_;  // where the elements lie
 };
 
 }  // namespace lanewise

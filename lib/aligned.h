@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Aligned, uninitialised arrays: memory for panels and activations.
+// Arrays on cache lines, uninitialised: memory for panels and activations.
 
 #pragma once
 
@@ -8,10 +8,9 @@
 #include <memory>
 #include <new>
 
-namespace lanewise::internal {
+#include "lanewise/aligned_vector.h"
 
-// One cache line, and one 512-bit vector: panels start here.
-inline constexpr std::size_t kAlignment = 64;
+namespace lanewise::internal {
 
 // The least multiple of a cache line of T that holds `count`.
 template <typename T>

@@ -44,7 +44,7 @@ auto ElementwiseKernelOf(const kernels::KernelTable& table, Activation activatio
 }  // namespace
 
 template <typename T>
-void ActivateRows(const kernels::KernelTable& table, Activation activation, MatrixView<T> x) {
+void ActivateRows(const kernels::KernelTable& table, Activation activation, const MatrixView<T>& x) {
   if constexpr (!std::is_integral_v<T>) {
     if (!IsElementwise(activation)) {
       const auto& kernel = activation == Activation::kSoftmax ? LANEWISE_ROW_OF(T, table, softmax)
@@ -67,8 +67,8 @@ void ActivateRows(const kernels::KernelTable& table, Activation activation, Matr
 }
 
 template <typename T>
-void ActivationGradientRows(const kernels::KernelTable& table, Activation activation, MatrixView<const T> y,
-                            MatrixView<const T> dy, MatrixView<T> dx) {
+void ActivationGradientRows(const kernels::KernelTable& table, Activation activation, const MatrixView<const T>& y,
+                            const MatrixView<const T>& dy, const MatrixView<T>& dx) {
   void (*run)(const T*, const T*, T*, std::size_t) = nullptr;
   switch (activation) {
     case Activation::kIdentity:
@@ -102,14 +102,14 @@ void ActivationGradientRows(const kernels::KernelTable& table, Activation activa
   }
 }
 
-#define LANEWISE_INSTANTIATE(T)                                                                      \
-  template void ActivateRows(const kernels::KernelTable&, Activation, MatrixView<T>);                \
-  template void ActivationGradientRows(const kernels::KernelTable&, Activation, MatrixView<const T>, \
-                                       MatrixView<const T>, MatrixView<T>);
+#define LANEWISE_INSTANTIATE(T)                                                                             \
+  template void ActivateRows(const kernels::KernelTable&, Activation, const MatrixView<T>&);                \
+  template void ActivationGradientRows(const kernels::KernelTable&, Activation, const MatrixView<const T>&, \
+                                       const MatrixView<const T>&, const MatrixView<T>&);
 LANEWISE_INSTANTIATE(float)
 LANEWISE_INSTANTIATE(double)
 #undef LANEWISE_INSTANTIATE
-template void ActivateRows(const kernels::KernelTable&, Activation, MatrixView<std::int32_t>);
-template void ActivateRows(const kernels::KernelTable&, Activation, MatrixView<std::int64_t>);
+template void ActivateRows(const kernels::KernelTable&, Activation, const MatrixView<std::int32_t>&);
+template void ActivateRows(const kernels::KernelTable&, Activation, const MatrixView<std::int64_t>&);
 
 }  // namespace lanewise::internal

@@ -17,11 +17,11 @@ constexpr bool IsElementwise(Activation activation) {
 
 // x = act(x), in place. Of integers, the identity and ReLU alone.
 template <typename T>
-void ActivateRows(const kernels::KernelTable& table, Activation activation, MatrixView<T> x);
+void ActivateRows(const kernels::KernelTable& table, Activation activation, const MatrixView<T>& x);
 
 // dx = dy * act'(.), given the activation's output y; dx may be dy.
 template <typename T>
-void ActivationGradientRows(const kernels::KernelTable& table, Activation activation, MatrixView<const T> y,
-                            MatrixView<const T> dy, MatrixView<T> dx);
+void ActivationGradientRows(const kernels::KernelTable& table, Activation activation, const MatrixView<const T>& y,
+                            const MatrixView<const T>& dy, const MatrixView<T>& dx);
 
 }  // namespace lanewise::internal

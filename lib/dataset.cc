@@ -5,6 +5,7 @@
 #include "lanewise/dataset.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <new>
@@ -29,6 +30,11 @@ bool IsProduct(std::size_t size, std::ptrdiff_t rows, std::ptrdiff_t cols) {
 
 // The position of the first value that is not finite, or the size.
 std::size_t FirstNotFinite(const std::vector<float>& values) {
+  // Nearly always there is none. The sum's highest bit tells an exponent of ones, and without a branch for each value
+  // compilers look at several at once.
+  std::uint32_t sums = 0;
+  for (const float value : values) sums |= (std::bit_cast<std::uint32_t>(value) & 0x7F800000U) + 0x00800000U;
+  if (sums >> 31 == 0) return values.size();
   const auto found = std::find_if(values.begin(), values.end(), [](float value) { return !std::isfinite(value); });
   return static_cast<std::size_t>(found - values.begin());
 }

@@ -58,8 +58,8 @@ template <typename T, class B>
 Status RunGemm(Context& context, const GemmPlan& plan, const MatrixView<const T>& a, const B& b, const MatrixView<T>& c,
                const GemmOptions<T>& options);
 
-// RunGemm by the context's plan for the product, for operands as there, or with no row or no column of C. Further error:
-// kLayoutMismatch.
+// RunGemm by the context's plan for the product, for operands as there, or with no row or no column of C. Further
+// error: kLayoutMismatch.
 template <typename T, class B>
 Status PlanAndRunGemm(Context& context, const MatrixView<const T>& a, const B& b, const MatrixView<T>& c,
                       const GemmOptions<T>& options);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Training, operation by operation: what is computed here decides the bits of every model, so nothing but kernels,
-// IEEE arithmetic in a stated order and sqrt takes part in it.
+// The door to training: options, labels, targets and data sets are checked here, and epochs are made of steps. What a
+// step computes is in training_step.cc.
 
 #include "lanewise/trainer.h"
 
@@ -12,13 +12,10 @@
 #include <utility>
 #include <vector>
 
-#include "apply_activation.h"
 #include "fmt/format.h"
 #include "gather.h"
-#include "gemm_run.h"
-#include "lanewise/gemm.h"
 #include "lanewise/random.h"
-#include "loss.h"
+#include "training_step.h"
 #include "typed_rows.h"
 #include "view_check.h"
 
@@ -54,66 +51,21 @@ Status CheckOptions(const TrainerOptions& options, Activation last) {
 
 }  // namespace
 
-// Labels or targets of a batch; the other is empty.
-template <typename T>
-struct Trainer<T>::Targets {
-  std::span<const std::int32_t> labels;
-  MatrixView<const T> values;
-};
-
-// What the plans of a step depend on besides the network.
-struct PlanKey {
-  std::ptrdiff_t rows = 0, x_row_stride = 0, x_column_stride = 0;
-  Tier tier = Tier::kPortable;
-  int threads = 0;
-  std::size_t l2 = 0;
-  double thread_break_even = 0;
-  friend bool operator==(const PlanKey&, const PlanKey&) = default;
-};
-
-// The products of a layer.
-struct LayerPlans {
-  GemmPlan forward;         // input * W
-  GemmPlan weights;         // input' * dz
-  GemmPlan input_gradient;  // dz * W'; not of the first layer
-};
-
-// Everything a step writes but the parameters. Matrices have options.batch rows, of which a step uses the first.
 template <typename T>
 struct Trainer<T>::Buffers {
-  PlanKey planned_for;
-  std::vector<LayerPlans> plans;
-  std::vector<std::vector<T>> outputs;  // of each layer; of the last what its loss is computed from (see loss.h)
-  std::vector<T> output_gradient;       // dz of the layer at work, and
-  std::vector<T> input_gradient;        // dz of the layer before it
-  std::vector<T> gradient;              // of all parameters
-  std::vector<T> velocity;
-  std::vector<T> loss_terms;   // room for the loss: batch x outputs
-  std::vector<T> predictions;  // batch x outputs
+  Buffers(const Mlp<T>& network, const TrainerOptions& options) : step(network, options) {}
+
+  internal::TrainingStep<T> step;
   // An epoch's batches.
-  std::vector<T> x;
-  std::vector<T> targets;
+  AlignedVector<T> x;
+  AlignedVector<T> targets;
   std::vector<std::int32_t> labels;
   std::vector<std::uint64_t> order;
 };
 
 template <typename T>
 Trainer<T>::Trainer(Mlp<T> network, const TrainerOptions& options)
-    : network_(std::move(network)), options_(options), buffers_(std::make_unique<Buffers>()) {
-  std::ptrdiff_t widest = 0;
-  buffers_->plans.resize(network_.layers().size());
-  for (const LayerShape& layer : network_.layers()) {
-    buffers_->outputs.emplace_back(static_cast<std::size_t>(options.batch * layer.outputs));
-    widest = std::max(widest, layer.outputs);
-  }
-  const auto batch_outputs = static_cast<std::size_t>(options.batch * network_.outputs());
-  buffers_->output_gradient.resize(static_cast<std::size_t>(options.batch * widest));
-  buffers_->input_gradient.resize(static_cast<std::size_t>(options.batch * widest));
-  buffers_->gradient.resize(network_.parameters().size());
-  buffers_->velocity.resize(network_.parameters().size());
-  buffers_->loss_terms.resize(batch_outputs);
-  buffers_->predictions.resize(batch_outputs);
-}
+    : network_(std::move(network)), options_(options), buffers_(std::make_unique<Buffers>(network_, options)) {}
 
 template <typename T>
 Trainer<T>::Trainer(Trainer&&) noexcept = default;
@@ -150,115 +102,6 @@ Status Trainer<T>::set_learning_rate(double learning_rate) {
 
 // ---- One step --------------------------------------------------------------------------------------------------
 
-namespace {
-
-template <typename T>
-GemmPlan PlanProduct(const Context& context, const MatrixView<const T>& a, const MatrixView<const T>& b) {
-  return PlanGemm({.type = std::is_same_v<T, float> ? ElementType::kF32 : ElementType::kF64,
-                   .m = a.rows,
-                   .n = b.cols,
-                   .k = a.cols,
-                   .a_row_stride = a.row_stride,
-                   .a_k_stride = a.col_stride,
-                   .b_k_stride = b.row_stride,
-                   .b_column_stride = b.col_stride},
-                  context.kernels(), context.machine(), context.executor().Threads());
-}
-
-}  // namespace
-
-// Checks x, and plans the step's products unless the last step's plans are theirs.
-template <typename T>
-Status Trainer<T>::Prepare(const Context& context, const MatrixView<const T>& x) {
-  if (x.cols != network_.inputs()) {
-    return Invalid(fmt::format("x has {} columns, the network takes {} inputs", x.cols, network_.inputs()));
-  }
-  if (x.rows < 1 || x.rows > options_.batch) {
-    return Invalid(fmt::format("x has {} rows; a step takes 1 to {} (the batch size)", x.rows, options_.batch));
-  }
-  const internal::ByteRange x_range = internal::RangeOf(x);
-  if (!x_range.IsValid()) return internal::CheckInput<T>("x", x).status();
-  const std::vector<T>& gradient = buffers_->gradient;
-  if (x_range.Overlaps(internal::RangeOf(gradient.data(), static_cast<std::ptrdiff_t>(gradient.size())))) {
-    return Invalid("x overlaps the gradient, which a step writes");
-  }
-
-  const PlanKey key{.rows = x.rows,
-                    .x_row_stride = x.row_stride,
-                    .x_column_stride = x.col_stride,
-                    .tier = LANEWISE_ROW_OF(T, context.kernels().table(), gemm).tier,
-                    .threads = context.executor().Threads(),
-                    .l2 = context.machine().l2,
-                    .thread_break_even = context.machine().thread_break_even};
-  if (key == buffers_->planned_for) return Status();
-  MatrixView<const T> input = x;
-  for (std::size_t l = 0; l < network_.layers().size(); ++l) {
-    const MatrixView<const T> w = std::as_const(network_).weights(l);
-    const MatrixView<const T> output(buffers_->outputs[l].data(), x.rows, w.cols);  // dz lies likewise
-    LayerPlans& plans = buffers_->plans[l];
-    plans.forward = PlanProduct<T>(context, input, w);
-    plans.weights = PlanProduct<T>(context, input.Transposed(), output);
-    if (l > 0) plans.input_gradient = PlanProduct<T>(context, output, w.Transposed());
-    input = output;
-  }
-  buffers_->planned_for = key;
-  return Status();
-}
-
-template <typename T>
-Status Trainer<T>::Forward(Context& context, MatrixView<const T> x) {
-  MatrixView<const T> input = x;
-  for (std::size_t l = 0; l < network_.layers().size(); ++l) {
-    const LayerShape& layer = network_.layers()[l];
-    const bool last = l + 1 == network_.layers().size();
-    const MatrixView<T> output(buffers_->outputs[l].data(), x.rows, layer.outputs);
-    GemmOptions<T> options;
-    options.bias = network_.bias(l).data();
-    options.activation = last ? internal::ForwardActivation(options_.loss, layer.activation) : layer.activation;
-    const MatrixView<const T> w = std::as_const(network_).weights(l);
-    Status status = internal::RunGemm<T>(context, buffers_->plans[l].forward, input, w, output, options);
-    if (!status.ok()) return status;
-    input = output;
-  }
-  return Status();
-}
-
-template <typename T>
-Status Trainer<T>::Backward(Context& context, MatrixView<const T> x) {
-  const kernels::KernelTable& table = context.kernels().table();
-  for (std::size_t l = network_.layers().size(); l-- > 0;) {
-    const LayerShape& layer = network_.layers()[l];
-    const MatrixView<const T> dz(buffers_->output_gradient.data(), x.rows, layer.outputs);
-    const MatrixView<const T> input =
-        l == 0 ? x : MatrixView<const T>(buffers_->outputs[l - 1].data(), x.rows, layer.inputs);
-    // The gradient lies as the parameters do: W, then b.
-    T* dw = buffers_->gradient.data() + (network_.weights(l).data - network_.parameters().data());
-    const LayerPlans& plans = buffers_->plans[l];
-    const GemmOptions<T> plain;
-    Status status = internal::RunGemm<T>(context, plans.weights, input.Transposed(), dz,
-                                         MatrixView<T>(dw, layer.inputs, layer.outputs), plain);
-    if (!status.ok()) return status;
-    LANEWISE_ROW_OF(T, table, column_sum)
-        .run(dz.data, dz.row_stride, static_cast<std::size_t>(dz.rows), static_cast<std::size_t>(dz.cols),
-             dw + layer.inputs * layer.outputs);
-    if (l == 0) break;
-    const MatrixView<T> dx(buffers_->input_gradient.data(), x.rows, layer.inputs);
-    const MatrixView<const T> w = std::as_const(network_).weights(l).Transposed();
-    status = internal::RunGemm<T>(context, plans.input_gradient, dz, w, dx, plain);
-    if (!status.ok()) return status;
-    internal::ActivationGradientRows<T>(table, network_.layers()[l - 1].activation, input, dx, dx);
-    std::swap(buffers_->output_gradient, buffers_->input_gradient);
-  }
-  return Status();
-}
-
-template <typename T>
-void Trainer<T>::Update(const Context& context) {
-  LANEWISE_ROW_OF(T, context.kernels().table(), sgd)
-      .run(network_.parameters().data(), buffers_->velocity.data(), buffers_->gradient.data(),
-           network_.parameters().size(), static_cast<T>(options_.learning_rate), static_cast<T>(options_.momentum));
-}
-
 template <typename T>
 Status Trainer<T>::CheckParameters(const Context& context) const {
   const std::span<const T> all = network_.parameters();
@@ -276,35 +119,15 @@ Status Trainer<T>::CheckParameters(const Context& context) const {
 }
 
 template <typename T>
-Result<double> Trainer<T>::LossAndGradient(Context& context, MatrixView<const T> x, const Targets& targets) {
-  const std::ptrdiff_t outputs = network_.outputs();
-  Status status = Prepare(context, x);
-  if (!status.ok()) return status;
-  status = Forward(context, x);
-  if (!status.ok()) return status;
-  const internal::LossArgs<T> args{
-      .loss = options_.loss,
-      .activation = network_.layers().back().activation,
-      .outputs = {buffers_->outputs.back().data(), x.rows, outputs},
-      .labels = targets.labels,
-      .targets = targets.values,
-      .predictions = {buffers_->predictions.data(), x.rows, outputs},
-      .gradient = {buffers_->output_gradient.data(), x.rows, outputs},
-      .terms = buffers_->loss_terms.data(),
-  };
-  const double loss = internal::ComputeLoss(context.kernels().table(), args);
-  if (!std::isfinite(loss)) {
-    return Status(StatusCode::kDiverged,
-                  fmt::format("the loss is {}: training has diverged; a smaller learning rate may help", loss));
-  }
-  status = Backward(context, x);
-  if (!status.ok()) return status;
+Result<double> Trainer<T>::StepOn(Context& context, const internal::Batch<T>& batch) {
+  Result<double> loss = buffers_->step.LossAndGradient(context, network_, options_, batch);
+  if (loss.ok()) buffers_->step.Update(context, network_, options_);
   return loss;
 }
 
 template <typename T>
-Result<double> Trainer<T>::CheckedStep(Context& context, MatrixView<const T> x, const Targets& targets) {
-  Result<double> loss = StepOn(context, x, targets);
+Result<double> Trainer<T>::CheckedStep(Context& context, const internal::Batch<T>& batch) {
+  Result<double> loss = StepOn(context, batch);
   if (!loss.ok()) return loss;
   Status status = CheckParameters(context);
   if (!status.ok()) return status;
@@ -312,10 +135,10 @@ Result<double> Trainer<T>::CheckedStep(Context& context, MatrixView<const T> x, 
 }
 
 template <typename T>
-Result<double> Trainer<T>::StepOn(Context& context, MatrixView<const T> x, const Targets& targets) {
-  Result<double> loss = LossAndGradient(context, x, targets);
-  if (loss.ok()) Update(context);
-  return loss;
+Result<std::span<const T>> Trainer<T>::GradientOf(Context& context, const internal::Batch<T>& batch) {
+  const Result<double> loss = buffers_->step.LossAndGradient(context, network_, options_, batch);
+  if (!loss.ok()) return loss.status();
+  return buffers_->step.gradient();
 }
 
 namespace {
@@ -340,7 +163,7 @@ Status NotAProbability(double target, std::ptrdiff_t sample) {
 }
 
 template <typename T>
-Status CheckTargets(MatrixView<const T> targets, std::ptrdiff_t rows, std::ptrdiff_t outputs, Loss loss) {
+Status CheckTargets(const MatrixView<const T>& targets, std::ptrdiff_t rows, std::ptrdiff_t outputs, Loss loss) {
   if (loss == Loss::kSoftmaxCrossEntropy) return Invalid(fmt::format("the loss {} takes labels", Name(loss)));
   if (targets.rows != rows || targets.cols != outputs) {
     return Invalid(fmt::format("targets are {} x {}; need {} x {}", targets.rows, targets.cols, rows, outputs));
@@ -358,36 +181,33 @@ Status CheckTargets(MatrixView<const T> targets, std::ptrdiff_t rows, std::ptrdi
 }  // namespace
 
 template <typename T>
-Result<double> Trainer<T>::Step(Context& context, MatrixView<const T> x, std::span<const std::int32_t> labels) {
+Result<double> Trainer<T>::Step(Context& context, const MatrixView<const T>& x, std::span<const std::int32_t> labels) {
   Status status = CheckLabels(labels, x.rows, network_.outputs(), options_.loss);
   if (!status.ok()) return status;
-  return CheckedStep(context, x, {labels, {}});
+  return CheckedStep(context, {x, labels, {}});
 }
 
 template <typename T>
-Result<double> Trainer<T>::Step(Context& context, MatrixView<const T> x, MatrixView<const T> targets) {
+Result<double> Trainer<T>::Step(Context& context, const MatrixView<const T>& x, const MatrixView<const T>& targets) {
   Status status = CheckTargets(targets, x.rows, network_.outputs(), options_.loss);
   if (!status.ok()) return status;
-  return CheckedStep(context, x, {{}, targets});
+  return CheckedStep(context, {x, {}, targets});
 }
 
 template <typename T>
-Result<std::span<const T>> Trainer<T>::Gradient(Context& context, MatrixView<const T> x,
+Result<std::span<const T>> Trainer<T>::Gradient(Context& context, const MatrixView<const T>& x,
                                                 std::span<const std::int32_t> labels) {
   Status status = CheckLabels(labels, x.rows, network_.outputs(), options_.loss);
   if (!status.ok()) return status;
-  const Result<double> loss = LossAndGradient(context, x, {labels, {}});
-  if (!loss.ok()) return loss.status();
-  return std::span<const T>(buffers_->gradient);
+  return GradientOf(context, {x, labels, {}});
 }
 
 template <typename T>
-Result<std::span<const T>> Trainer<T>::Gradient(Context& context, MatrixView<const T> x, MatrixView<const T> targets) {
+Result<std::span<const T>> Trainer<T>::Gradient(Context& context, const MatrixView<const T>& x,
+                                                const MatrixView<const T>& targets) {
   Status status = CheckTargets(targets, x.rows, network_.outputs(), options_.loss);
   if (!status.ok()) return status;
-  const Result<double> loss = LossAndGradient(context, x, {{}, targets});
-  if (!loss.ok()) return loss.status();
-  return std::span<const T>(buffers_->gradient);
+  return GradientOf(context, {x, {}, targets});
 }
 
 // ---- One epoch -------------------------------------------------------------------------------------------------
@@ -437,18 +257,21 @@ Result<EpochResult> Trainer<T>::Epoch(Context& context, const Dataset& data, std
                                 {buffers.targets.data() + r * outputs, static_cast<std::size_t>(outputs)});
       }
     }
-    const MatrixView<const T> x(buffers.x.data(), rows, data.features);
-    const std::span<const std::int32_t> labels(buffers.labels.data(), static_cast<std::size_t>(rows));
-    const Result<double> loss =
-        StepOn(context, x, by_label ? Targets{labels, {}} : Targets{{}, {buffers.targets.data(), rows, outputs}});
+    internal::Batch<T> batch{.x = {buffers.x.data(), rows, data.features}, .labels = {}, .targets = {}};
+    if (by_label) {
+      batch.labels = {buffers.labels.data(), static_cast<std::size_t>(rows)};
+    } else {
+      batch.targets = {buffers.targets.data(), rows, outputs};
+    }
+    const Result<double> loss = StepOn(context, batch);
     if (!loss.ok()) {
       return Status(loss.status().code(), fmt::format("epoch {}, samples {} to {}: {}", epoch, result.samples,
                                                       result.samples + rows, loss.status().message()));
     }
     loss_sum += *loss * static_cast<double>(rows);
     for (std::ptrdiff_t r = 0; r < rows && !data.labels.empty(); ++r) {
-      const std::span<const T> row(buffers.predictions.data() + r * outputs, static_cast<std::size_t>(outputs));
-      correct += internal::PredictedClass(row) == labels[static_cast<std::size_t>(r)];
+      const std::span<const T> row(buffers.step.predictions().data() + r * outputs, static_cast<std::size_t>(outputs));
+      correct += internal::PredictedClass(row) == buffers.labels[static_cast<std::size_t>(r)];
     }
     result.samples += rows;
     if (progress && !progress(result.samples)) break;

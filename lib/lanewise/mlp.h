@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "lanewise/activation.h"
+#include "lanewise/aligned_vector.h"
 #include "lanewise/context.h"
 #include "lanewise/dataset.h"
 #include "lanewise/matrix_view.h"
@@ -61,7 +62,7 @@ class Mlp {
   Mlp() = default;
   std::vector<LayerShape> layers_;
   std::vector<std::size_t> offsets_;  // of each layer's W in parameters_
-  std::vector<T> parameters_;
+  AlignedVector<T> parameters_;
 };
 
 // The weights of a network, packed for the kernels of a selection. Immutable; may be shared between threads.

@@ -19,6 +19,11 @@
 
 namespace lanewise {
 
+namespace internal {
+template <typename T>
+struct Batch;
+}
+
 // What is minimised, for a batch of B samples with outputs y and targets t. Means are over the batch and, but for the
 // first, over the outputs (as PyTorch's CrossEntropyLoss, BCELoss and MSELoss).
 enum class Loss : std::uint8_t {
@@ -62,10 +67,11 @@ class Trainer {
 
   // One step on a batch: x (rows x inputs), and labels (one per row) or targets (rows x outputs). Returns the loss
   // before the step. kInvalidArgument for shapes that do not match, more rows than options.batch, labels without a
-  // class, or targets outside [0, 1] for kSigmoidCrossEntropy; kDiverged if the loss is not finite (the parameters are
+  // class, targets outside [0, 1] for kSigmoidCrossEntropy, or an x that overlaps what Gradient returned, which every
+  // step overwrites; kDiverged if the loss is not finite (the parameters are
   // then as before the step) or a parameter is not after it, naming its layer; errors of Gemm.
-  Result<double> Step(Context& context, MatrixView<const T> x, std::span<const std::int32_t> labels);
-  Result<double> Step(Context& context, MatrixView<const T> x, MatrixView<const T> targets);
+  Result<double> Step(Context& context, const MatrixView<const T>& x, std::span<const std::int32_t> labels);
+  Result<double> Step(Context& context, const MatrixView<const T>& x, const MatrixView<const T>& targets);
 
   // Once over all samples, in the order that (seed, epoch) shuffles them into; the last batch may be smaller. Calls
   // progress(samples done) after each step; a return of false stops there (the result counts what was done). Errors:
@@ -76,8 +82,10 @@ class Trainer {
 
   // The gradient of the loss at x with respect to all parameters (in the order of Mlp::parameters), without a step; for
   // checks. Valid until the next call. Errors as Step's.
-  Result<std::span<const T>> Gradient(Context& context, MatrixView<const T> x, std::span<const std::int32_t> labels);
-  Result<std::span<const T>> Gradient(Context& context, MatrixView<const T> x, MatrixView<const T> targets);
+  Result<std::span<const T>> Gradient(Context& context, const MatrixView<const T>& x,
+                                      std::span<const std::int32_t> labels);
+  Result<std::span<const T>> Gradient(Context& context, const MatrixView<const T>& x,
+                                      const MatrixView<const T>& targets);
 
   // For schedules: the learning rate of the steps to come. kInvalidArgument unless it is a positive number.
   Status set_learning_rate(double learning_rate);
@@ -91,16 +99,11 @@ class Trainer {
 
  private:
   struct Buffers;
-  struct Targets;
   Trainer(Mlp<T> network, const TrainerOptions& options);
-  Result<double> LossAndGradient(Context& context, MatrixView<const T> x, const Targets& targets);
-  Status Prepare(const Context& context, const MatrixView<const T>& x);
-  Status Forward(Context& context, MatrixView<const T> x);
-  Status Backward(Context& context, MatrixView<const T> x);
-  void Update(const Context& context);
+  Result<double> StepOn(Context& context, const internal::Batch<T>& batch);
+  Result<double> CheckedStep(Context& context, const internal::Batch<T>& batch);
+  Result<std::span<const T>> GradientOf(Context& context, const internal::Batch<T>& batch);
   Status CheckParameters(const Context& context) const;
-  Result<double> CheckedStep(Context& context, MatrixView<const T> x, const Targets& targets);
-  Result<double> StepOn(Context& context, MatrixView<const T> x, const Targets& targets);
 
   Mlp<T> network_;
   TrainerOptions options_;

@@ -282,6 +282,50 @@ TEST_CASE("a step reads x and targets by their strides") {
   CHECK(SameBits<float>(dense.network().parameters(), strided.network().parameters()));
 }
 
+// What a step prepares for the next ones must not be taken for those of other rows, strides, kernels or threads.
+TEST_CASE_TEMPLATE("steps with other rows, strides and contexts in turn give the bits of steps alone", T, float,
+                   double) {
+  std::vector<Tier> tiers;  // of one class
+  ForEachTier([&tiers](Tier tier, const kernels::KernelTable&) {
+    if (tiers.empty() || ClassOf(tier) == ClassOf(tiers.front())) tiers.push_back(tier);
+  });
+  ThreadPool two(2);
+  std::vector<Context> contexts;
+  for (const Tier tier : tiers) {
+    contexts.emplace_back(KernelsOf(tier));
+    contexts.push_back(ContextOn(tier, two));
+  }
+  const Mlp<T> network = RandomNetwork<T>({{7, 20, kTanh}, {20, 18, kRelu}, {18, 1, kIdentity}}, 4);
+  const TrainerOptions options{.loss = Loss::kSquaredError, .learning_rate = 0.01, .batch = 16};
+  Trainer<T> in_turn = MakeTrainer(network, options);
+  Trainer<T> alone = MakeTrainer(network, options);
+  Context fixed(KernelsOf(tiers.front()));
+  std::uint64_t seed = 0;
+  for (int round = 0; round < 2; ++round) {
+    for (Context& context : contexts) {
+      for (const std::ptrdiff_t rows : {1, 16, 5}) {
+        const Batch<T> batch(rows, 7, 1, ++seed);
+        std::vector<T> spread(static_cast<std::size_t>(rows * 14));
+        const MatrixView<T> by_columns = MatrixView<T>(spread.data(), 7, rows, 2 * rows).Transposed();
+        const MatrixView<T> by_rows(spread.data(), rows, 7, 14);
+        const MatrixView<T> x = round == 0 ? by_rows : by_columns;
+        for (std::ptrdiff_t i = 0; i < rows; ++i) {
+          for (std::ptrdiff_t j = 0; j < 7; ++j) x(i, j) = batch.X()(i, j);
+        }
+        REQUIRE(in_turn.Step(context, x, batch.Targets()).ok());
+        REQUIRE(batch.Step(alone, fixed).ok());
+        CHECK(SameBits<T>(in_turn.network().parameters(), alone.network().parameters()));
+      }
+    }
+  }
+  // A trainer that was moved goes on.
+  Trainer<T> moved = std::move(in_turn);
+  const Batch<T> batch(5, 7, 1, 99);
+  REQUIRE(batch.Step(moved, contexts.back()).ok());
+  REQUIRE(batch.Step(alone, fixed).ok());
+  CHECK(SameBits<T>(moved.network().parameters(), alone.network().parameters()));
+}
+
 // ---- Epochs ------------------------------------------------------------------------------------------------------
 
 // Points in 8 dimensions; the class is the nearest of 5 random centres, the targets are what the centres are.
@@ -600,6 +644,20 @@ TEST_CASE("Step and Gradient refuse a batch that does not fit, and change nothin
     CheckInvalid(by_target.Step(context, x, batch.labels).status(), "takes targets, not labels");
     CHECK(SameBits<float>(by_target.network().parameters(), probabilities.parameters()));
   });
+}
+
+TEST_CASE("A step refuses inputs that lie in the gradient, which it writes") {
+  Context context = *Context::Make();
+  Trainer<float> trainer = MakeTrainer(RandomNetwork<float>({{3, 2, kSoftmax}}, 1), {.batch = 4});
+  const Batch<float> batch(4, 3, 2, 1);
+  const Result<std::span<const float>> gradient = batch.Gradient(trainer, context);
+  REQUIRE(gradient.ok());
+  const std::vector<float> before(gradient->begin(), gradient->end());
+  CheckInvalid(trainer.Step(context, {gradient->data(), 2, 3}, std::vector<std::int32_t>{0, 1}).status(),
+               "x overlaps the gradient");
+  CheckInvalid(trainer.Gradient(context, {gradient->data() + 7, 2, 3, 0}, std::vector<std::int32_t>{0, 1}).status(),
+               "x overlaps the gradient");
+  CHECK(SameBits<float>(*gradient, before));
 }
 
 TEST_CASE("Epoch refuses a data set that does not fit") {

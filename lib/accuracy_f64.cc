@@ -42,7 +42,8 @@ class Numbers {
   // In [low, high).
   double Uniform(double low, double high) { return low + (high - low) * (static_cast<double>(Bits() >> 11) * 0x1p-53); }
 
-  double Sign() { return Bits() >> 63 != 0 ? -1 : 1; }
+  // x or -x.
+  double WithSign(double x) { return Bits() >> 63 != 0 ? -x : x; }
 
   // A neighbour of x: up to 2^k of the next numbers away, k < 44.
   double Near(double x) {
@@ -57,8 +58,10 @@ class Numbers {
 
 double PowerOfTwo(int n) { return std::bit_cast<double>(static_cast<std::uint64_t>(n + 1023) << 52); }
 
+// No expression has two calls whose order would be the compiler's choice.
 double Magnitude(Numbers& numbers) {
-  return numbers.Uniform(1, 2) * PowerOfTwo(static_cast<int>(numbers.Below(51)) - 40);
+  const double mantissa = numbers.Uniform(1, 2);
+  return mantissa * PowerOfTwo(static_cast<int>(numbers.Below(51)) - 40);
 }
 
 // Where the function is neither constant nor infinite.
@@ -112,7 +115,8 @@ constexpr double kPlaces[] = {
 double ReductionPlace(Function function, Numbers& numbers) {
   constexpr double kQuarterLn2 = 0x1.62e42fefa39efp-3;
   if (function != Function::kLog && function != Function::kLog1p) {
-    return static_cast<double>(numbers.Below(4400)) * kQuarterLn2 * numbers.Sign();
+    const double multiple = static_cast<double>(numbers.Below(4400)) * kQuarterLn2;
+    return numbers.WithSign(multiple);
   }
   constexpr double kSqrtHalf = 0x1.6a09e667f3bcdp-1;
   const bool exponents_of_one = numbers.Below(2) == 0;
@@ -127,13 +131,13 @@ double Input(Function function, Numbers& numbers) {
     case 0:
       return std::bit_cast<double>(numbers.Bits());
     case 1:
-      return Magnitude(numbers) * numbers.Sign();
+      return numbers.WithSign(Magnitude(numbers));
     case 2:
     case 3:
     case 4:
       return InInterval(function, numbers);
     case 5:
-      return numbers.Near(kPlaces[numbers.Below(std::size(kPlaces))] * numbers.Sign());
+      return numbers.Near(numbers.WithSign(kPlaces[numbers.Below(std::size(kPlaces))]));
     default:
       return numbers.Near(ReductionPlace(function, numbers));
   }
@@ -142,7 +146,8 @@ double Input(Function function, Numbers& numbers) {
 // Around an input: as near as the next numbers, and as far as half its size.
 double Around(double x, Numbers& numbers) {
   if (numbers.Below(2) == 0) return numbers.Near(x);
-  return x * (1 + numbers.Uniform(-0.5, 0.5) * PowerOfTwo(-static_cast<int>(numbers.Below(40))));
+  const double part = numbers.Uniform(-0.5, 0.5);
+  return x * (1 + part * PowerOfTwo(-static_cast<int>(numbers.Below(40))));
 }
 
 // ---- Errors --------------------------------------------------------------------------------------------------------

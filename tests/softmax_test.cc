@@ -143,7 +143,7 @@ TEST_CASE_TEMPLATE("one element, none, and rows without a softmax", T, float, do
         kernel.row.run(&only, 0, &y, 0, 1, 1);
         CHECK(y == (log ? T{0} : T{1}));
       }
-      for (const std::size_t n : {1, 5, 16, 17, 300}) {
+      for (const std::size_t n : std::initializer_list<std::size_t>{1, 5, 16, 17, 300}) {
         for (const T bad : {inf, nan, -inf}) {
           std::vector<T> x(n, bad == -inf ? bad : T{1});
           x[n - 1] = bad;
@@ -176,7 +176,7 @@ TEST_CASE_TEMPLATE("rows of a matrix are as alone, and nothing beside them is to
       CAPTURE(kernel.name);
       for (std::size_t rows = 0; rows <= 9; ++rows) {
         for (const std::size_t n : std::initializer_list<std::size_t>{1, 7, 10, 15, 16, 17, 33}) {
-          for (const std::size_t gap : {0, 3}) {
+          for (const std::size_t gap : std::initializer_list<std::size_t>{0, 3}) {
             for (const Flush flush : {Flush::kFront, Flush::kBack}) {
               for (const bool in_place : {false, true}) {
                 const std::size_t stride = n + gap;

@@ -74,6 +74,7 @@ std::vector<FunctionPeer> PeersFor(Function function) {
 std::vector<double> RatesOn(const std::vector<float>& x, const std::vector<FunctionPeer>& peers) {
   std::vector<float> y(x.size());
   std::vector<std::function<double(int)>> runs;
+  runs.reserve(peers.size());
   for (const FunctionPeer& peer : peers) {
     runs.emplace_back([&](int times) {
       if (peer.seconds) return peer.seconds(x.data(), x.size(), times);

@@ -69,6 +69,7 @@ RowTable CompareRows(const std::string& function) {
     const std::vector<float> x = Sample(-10, 10, rows * cols);
     std::vector<float> y(x.size());
     std::vector<std::function<double(int)>> runs;
+    runs.reserve(peers.size());
     for (const RowPeer& peer : peers) {
       runs.emplace_back([&](int times) { return Seconds([&] { peer.run(x.data(), y.data(), rows, cols); }, times); });
     }

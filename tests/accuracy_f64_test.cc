@@ -169,7 +169,7 @@ TEST_CASE("rounded reference values are nearest and in range") {
   SerialExecutor executor;
   for (Function function : kFunctions) {
     INFO(std::string(Name(function)));
-    const Accuracy found = SearchOne(function, Nearest(function), 4, executor);
+    const Accuracy found = SearchOne(function, Nearest(function), 2, executor);
     CHECK(found.max_ulp <= 0.5 + 0x1p-40);
     CHECK(found.not_nearest == 0);
     CHECK(found.out_of_range == 0);
@@ -219,7 +219,7 @@ TEST_CASE("threads change nothing, and a search can be ended") {
 }
 
 TEST_CASE("every tier keeps its bound, and gives the results that its certificates attest") {
-  constexpr std::size_t kBlocks = 12;
+  constexpr std::size_t kBlocks = LANEWISE_EMULATED ? 2 : 12;
   ThreadPool pool;
   for (Function function : kFunctions) {
     if (function == Function::kRelu) continue;

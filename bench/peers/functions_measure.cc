@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
@@ -84,11 +85,22 @@ std::vector<double> RatesOn(const std::vector<float>& x, const std::vector<Funct
   return Throughput(runs, x.size());
 }
 
-double MaxUlpOf(Function function, const FunctionPeer& peer) {
+double MaxUlpOf(Function function, const FunctionPeer& peer, const std::vector<SweepBlock>& blocks) {
   SerialExecutor executor;
   const Candidate candidate{peer.library, peer.run};
-  const auto found = Sweep(function, {&candidate, 1}, QuickSweep(), executor);
+  const auto found = Sweep(function, {&candidate, 1}, blocks, executor);
   return found.ok() ? found->front().max_ulp : NAN;
+}
+
+// The part of a sweep whose inputs are at most 87.
+std::vector<SweepBlock> Ordinary(std::vector<SweepBlock> blocks) {
+  constexpr auto kEnd = std::bit_cast<std::uint32_t>(87.0F) + 1;
+  for (SweepBlock& block : blocks) {
+    const std::uint32_t magnitude = block.first & 0x7FFFFFFF;
+    const std::uint32_t inside = magnitude >= kEnd ? 0 : (kEnd - magnitude + block.stride - 1) / block.stride;
+    block.count = std::min(block.count, inside);
+  }
+  return blocks;
 }
 
 }  // namespace
@@ -136,7 +148,11 @@ std::vector<double> Throughput(const std::vector<std::function<double(int times)
 FunctionTable CompareFunction(Function function) {
   const std::vector<FunctionPeer> peers = PeersFor(function);
   FunctionTable table{std::string(Name(function)), {}};
-  for (const FunctionPeer& peer : peers) table.libraries.push_back({peer.library, {}, MaxUlpOf(function, peer)});
+  const std::vector<SweepBlock> sweep = QuickSweep();
+  for (const FunctionPeer& peer : peers) {
+    table.libraries.push_back(
+        {peer.library, {}, MaxUlpOf(function, peer, sweep), MaxUlpOf(function, peer, Ordinary(sweep))});
+  }
   for (std::size_t s = 0; s < std::size(kSizes); ++s) {
     for (std::size_t i = 0; i < std::size(kInputs); ++i) {
       const Range range = RangesOf(function)[i];

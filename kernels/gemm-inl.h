@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The GEMM micro-kernels, for any target and type: register tiles of MR x NR outputs, a part of K per call. Their
-// contract is TileArgs in kernel_table.h; the order of their operations is the numerics contract: each output is
-// `chains` FMA chains over ascending k, added over a binary tree of neighbours.
-//
-// The tile loop is written once. Everything that depends on a target is in TileShape.
+// The row of the kernel table for GEMM, for any target and type: the kernels of gemm_columns-inl.h, gemm_chains-inl.h
+// and gemm_rows-inl.h, by numbers of rows.
 
 #if defined(LANEWISE_GEMM_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LANEWISE_GEMM_INL_H_
@@ -14,565 +11,22 @@
 #endif
 
 #include <cstddef>
-#include <cstdint>
 #include <utility>
 
+#include "gemm_chains-inl.h"
+#include "gemm_columns-inl.h"
+#include "gemm_rows-inl.h"
 #include "hwy/highway.h"
 #include "kernel_table.h"
 #include "pack-inl.h"
-#include "partial-inl.h"
-#include "wrapping.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lanewise::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
 using kernels::GemmKernel;
 using kernels::GemmTiles;
 using kernels::kMaxFewRows;
 using kernels::kMaxMr;
-using kernels::TileArgs;
 using kernels::TileFunction;
-
-// Rows and vectors per row of the tiles. Each FMA takes 4 cycles and two start per cycle (x86 servers since Haswell,
-// most NEON cores likewise), so a tile needs at least 8 accumulators; more rows reuse each load of B more often. The
-// limit is the register file: accumulators + the row of B + one broadcast of A (+ one product without FMA).
-//
-// Few rows: kWide1[m - 1] panels side by side make at least 8 accumulators of m rows and one chain, likewise kWide4 for
-// four chains; kLong1[m - 1] and kLong4 chunks of K side by side do where there are no more panels. 1: not needed.
-struct TileShape {
-#if HWY_TARGET == HWY_AVX3
-  static constexpr int kRows1 = 14, kVecs1 = 2;  // 28 + 2 + 1 of 32 registers
-  static constexpr int kRows4 = 6;               // 4 chains x 6 = 24
-  static constexpr int kAccumulators16 = 8;
-  static constexpr int kWide1[] = {4, 4, 2, 2, 2, 2}, kWide4[] = {1, 1, 1, 1, 1, 1};
-  static constexpr int kLong1[] = {4, 4, 2, 1, 1, 1}, kLong4[] = {2, 1, 1, 1, 1, 1};
-#elif HWY_TARGET == HWY_AVX2
-  static constexpr int kRows1 = 6, kVecs1 = 2;  // 12 + 2 + 1 of 16
-  static constexpr int kRows4 = 3;              // 4 x 3 = 12
-  static constexpr int kAccumulators16 = 8;
-  static constexpr int kWide1[] = {4, 2, 1, 1, 1, 1}, kWide4[] = {2, 1, 1, 1, 1, 1};
-  static constexpr int kLong1[] = {4, 2, 1, 1, 1, 1}, kLong4[] = {2, 1, 1, 1, 1, 1};
-#elif HWY_TARGET == HWY_NEON
-  static constexpr int kRows1 = 8, kVecs1 = 3;  // 24 + 3 + 1 of 32
-  static constexpr int kRows4 = 6;
-  static constexpr int kAccumulators16 = 16;
-  static constexpr int kWide1[] = {4, 2, 2, 1, 1, 1}, kWide4[] = {4, 2, 1, 1, 1, 1};
-  static constexpr int kLong1[] = {4, 2, 2, 1, 1, 1}, kLong4[] = {2, 1, 1, 1, 1, 1};
-#elif HWY_TARGET == HWY_SSE4
-  static constexpr int kRows1 = 2,
-                       kVecs1 = 4;  // 8 + 4 + 2 + 1 of 16; a broadcast of floats takes a shuffle: 4 x 2 is 10 % slower
-  static constexpr int kRows4 = 2;
-  static constexpr int kAccumulators16 = 8;
-  static constexpr int kWide1[] = {2, 1, 1, 1, 1, 1}, kWide4[] = {2, 1, 1, 1, 1, 1};
-  static constexpr int kLong1[] = {2, 1, 1, 1, 1, 1}, kLong4[] = {2, 1, 1, 1, 1, 1};
-#elif HWY_TARGET == HWY_SCALAR
-  static constexpr int kRows1 = 2, kVecs1 = 4;  // 8 scalars, as sse4
-  static constexpr int kRows4 = 2;
-  static constexpr int kAccumulators16 = 16;
-  static constexpr int kWide1[] = {1, 1, 1, 1, 1, 1}, kWide4[] = {1, 1, 1, 1, 1, 1};
-  static constexpr int kLong1[] = {2, 1, 1, 1, 1, 1}, kLong4[] = {2, 1, 1, 1, 1, 1};
-#else
-#error "Give this target a tile shape"
-#endif
-  // One column: the 16 chains are 16 / lanes vectors per row.
-  template <typename T>
-  static constexpr int kVecs16 = 16 / static_cast<int>(HWY_LANES(T));
-  template <typename T>
-  static constexpr int kRows16 = kAccumulators16 > kVecs16<T> ? kAccumulators16 / kVecs16<T> : 1;
-};
-
-// x * y + z: of floating-point numbers with the roundings of the tier's class, of integers modulo 2^32 or 2^64.
-template <class D>
-HWY_INLINE hn::Vec<D> MultiplyAdd(D /*d*/, hn::Vec<D> x, hn::Vec<D> y, hn::Vec<D> z) {
-  if constexpr (hwy::IsFloat<hn::TFromD<D>>()) {
-    return hn::MulAdd(x, y, z);
-  } else {
-    return hn::Add(hn::Mul(x, y), z);
-  }
-}
-
-// ---- Tiles whose lanes run over columns (N > 1) ----------------------------------------------------------------
-// Indices are template parameters, so that the accumulator array dissolves into registers before GCC's optimisers see
-// a loop; written as loops, GCC 12 keeps tiles of 24 and more accumulators in memory.
-
-template <class D, std::size_t... kVec>
-HWY_INLINE void FmaRow(D d, hn::Vec<D> a, const hn::Vec<D>* b, hn::Vec<D>* acc, std::index_sequence<kVec...>) {
-  ((acc[kVec] = MultiplyAdd(d, a, b[kVec], acc[kVec])), ...);
-}
-
-// The vectors of one row of B, kVecs of each panel.
-template <int kVecs, class D, typename T, std::size_t... kVec>
-HWY_INLINE void LoadRowOfB(D d, const T* p, std::ptrdiff_t panel_stride, hn::Vec<D>* b, std::index_sequence<kVec...>) {
-  ((b[kVec] = hn::LoadU(d, p + static_cast<std::ptrdiff_t>(kVec / kVecs) * panel_stride + kVec % kVecs * HWY_LANES(T))),
-   ...);
-}
-
-// acc += a(:, k) * b(k, :), one step of k, over kPanels panels of kVecs vectors, b_panel_stride apart. kNarrow: over
-// the first b_panel_stride elements of one vector; not one more is read.
-template <int kVecs, int kPanels, bool kNarrow = false, class D, typename T, std::size_t... kRow>
-HWY_INLINE void Step(D d, const T* a, std::ptrdiff_t a_row_stride, const T* b_row, std::ptrdiff_t b_panel_stride,
-                     hn::Vec<D>* acc, std::index_sequence<kRow...>) {
-  constexpr std::make_index_sequence<kVecs * kPanels> kAllVecs;
-  hn::Vec<D> b[kVecs * kPanels];
-  if constexpr (kNarrow) {
-    static_assert(kVecs * kPanels == 1);
-    b[0] = LoadFirst(d, b_row, static_cast<std::size_t>(b_panel_stride));
-  } else {
-    LoadRowOfB<kVecs>(d, b_row, b_panel_stride, b, kAllVecs);
-  }
-  (FmaRow(d, hn::Set(d, a[static_cast<std::ptrdiff_t>(kRow) * a_row_stride]), b, acc + kRow * kVecs * kPanels,
-          kAllVecs),
-   ...);
-}
-
-// Where the next step of k is.
-template <typename T>
-struct Position {
-  const T* a;
-  const T* b;
-  const char* next;
-};
-
-// Asks for as many cache lines as one step of a panel is long. T1: L1 is full of what is used now.
-template <int kVecs, typename T>
-HWY_INLINE void PrefetchStep(const char* next) {
-  constexpr std::size_t kBytes = static_cast<std::size_t>(kVecs) * HWY_LANES(T) * sizeof(T);
-  for (std::size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(next + i, /*rw=*/0, /*locality=*/2);
-}
-
-// `k` steps of k from `at`, step t into chain t mod kChains. `acc` has kCount accumulators per chain.
-template <int kChains, int kRows, int kVecs, int kPanels, bool kPrefetch, bool kNarrow, class D, typename T>
-HWY_INLINE void Steps(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t k, hn::Vec<D>* acc) {
-  constexpr int kCount = kRows * kVecs * kPanels;
-  constexpr std::make_index_sequence<kRows> kAllRows;
-  const std::ptrdiff_t a_row = t.a_row_stride;
-  const std::ptrdiff_t a_k = t.a_k_stride;
-  const std::ptrdiff_t b_k = t.b_k_stride;
-  // The cast says that n is small; FirstN would branch on it in the loop.
-  const std::ptrdiff_t b_panel = kNarrow ? static_cast<std::uint8_t>(t.n) : t.b_panel_stride;
-  const T* a = at.a;
-  const T* b = at.b;
-  if constexpr (kChains == 1) {
-    const char* next = at.next;
-    for (; k != 0; --k) {
-      if constexpr (kPrefetch) {
-        PrefetchStep<kVecs, T>(next);
-        next += t.next_step;
-      }
-      Step<kVecs, kPanels, kNarrow>(d, a, a_row, b, b_panel, acc, kAllRows);
-      a += a_k;
-      b += b_k;
-    }
-  } else {
-    static_assert(kChains == 4);
-    for (; k >= 4; k -= 4) {
-      Step<kVecs, kPanels, kNarrow>(d, a, a_row, b, b_panel, acc, kAllRows);
-      Step<kVecs, kPanels, kNarrow>(d, a + a_k, a_row, b + b_k, b_panel, acc + kCount, kAllRows);
-      Step<kVecs, kPanels, kNarrow>(d, a + 2 * a_k, a_row, b + 2 * b_k, b_panel, acc + 2 * kCount, kAllRows);
-      Step<kVecs, kPanels, kNarrow>(d, a + 3 * a_k, a_row, b + 3 * b_k, b_panel, acc + 3 * kCount, kAllRows);
-      a += 4 * a_k;
-      b += 4 * b_k;
-    }
-    if (k > 0) Step<kVecs, kPanels, kNarrow>(d, a, a_row, b, b_panel, acc, kAllRows);
-    if (k > 1) Step<kVecs, kPanels, kNarrow>(d, a + a_k, a_row, b + b_k, b_panel, acc + kCount, kAllRows);
-    if (k > 2) Step<kVecs, kPanels, kNarrow>(d, a + 2 * a_k, a_row, b + 2 * b_k, b_panel, acc + 2 * kCount, kAllRows);
-  }
-}
-
-// Loads or stores vector `vec` of a row of n columns; `kFull` promises that all columns are there. Where masks are
-// registers, a tile's are computed once and its rows need no branch.
-template <bool kFull, class D, typename T>
-HWY_INLINE hn::Vec<D> LoadColumns(D d, const T* row, std::size_t vec, std::size_t n) {
-  const std::size_t begin = vec * HWY_LANES(T);
-  if (kFull) return hn::LoadU(d, row + begin);
-#if HWY_TARGET == HWY_AVX3
-  return LoadFirst(d, row + begin, HWY_MIN(HWY_MAX(n, begin) - begin, HWY_LANES(T)));
-#else
-  if (begin + HWY_LANES(T) <= n) return hn::LoadU(d, row + begin);
-  return begin < n ? LoadFirst(d, row + begin, n - begin) : hn::Zero(d);
-#endif
-}
-template <bool kFull, class D, typename T>
-HWY_INLINE void StoreColumns(D d, hn::Vec<D> v, T* row, std::size_t vec, std::size_t n) {
-  const std::size_t begin = vec * HWY_LANES(T);
-  if (kFull) return hn::StoreU(v, d, row + begin);
-#if HWY_TARGET == HWY_AVX3
-  StoreFirst(d, v, row + begin, HWY_MIN(HWY_MAX(n, begin) - begin, HWY_LANES(T)));
-#else
-  if (begin + HWY_LANES(T) <= n) {
-    hn::StoreU(v, d, row + begin);
-  } else if (begin < n) {
-    StoreFirst(d, v, row + begin, n - begin);
-  }
-#endif
-}
-
-// What outputs start from: bias or +0, plus beta * C.
-template <bool kFull, int kVecs, class D, typename T, std::size_t... kVec, std::size_t... kI>
-HWY_INLINE void Start(D d, const TileArgs<T>& t, hn::Vec<D>* acc, std::index_sequence<kVec...>,
-                      std::index_sequence<kI...>) {
-  const auto n = static_cast<std::size_t>(t.n);
-  hn::Vec<D> bias[kVecs];
-  if (t.bias == nullptr) {
-    ((bias[kVec] = hn::Zero(d)), ...);
-  } else {
-    ((bias[kVec] = LoadColumns<kFull>(d, t.bias, kVec, n)), ...);
-  }
-  if (t.beta == T{0}) {
-    ((acc[kI] = bias[kI % kVecs]), ...);
-  } else {
-    const hn::Vec<D> beta = hn::Set(d, t.beta);
-    ((acc[kI] = MultiplyAdd(
-          d, beta, LoadColumns<kFull>(d, t.c + static_cast<std::ptrdiff_t>(kI / kVecs) * t.c_row_stride, kI % kVecs, n),
-          bias[kI % kVecs])),
-     ...);
-  }
-}
-
-// The sum over the chains of output vector kIndex, which lie kCount vectors apart.
-template <int kChains, int kCount, class V>
-HWY_INLINE V SumChains(const V* acc) {
-  static_assert(kChains == 1 || kChains == 4);
-  if constexpr (kChains == 1) return acc[0];
-  return hn::Add(hn::Add(acc[0], acc[kCount]), hn::Add(acc[2 * kCount], acc[3 * kCount]));
-}
-
-// Stores the sums of the chains, or adds them to C.
-template <bool kFull, int kChains, int kVecs, class D, typename T, std::size_t... kI>
-HWY_INLINE void Finish(D d, const TileArgs<T>& t, bool first, const hn::Vec<D>* acc, std::index_sequence<kI...>) {
-  constexpr int kCount = static_cast<int>(sizeof...(kI));
-  const auto n = static_cast<std::size_t>(t.n);
-  const auto c = [&t](std::size_t i) HWY_ATTR { return t.c + static_cast<std::ptrdiff_t>(i / kVecs) * t.c_row_stride; };
-  if (!first) {
-    (StoreColumns<kFull>(d, hn::Add(LoadColumns<kFull>(d, c(kI), kI % kVecs, n), SumChains<kChains, kCount>(acc + kI)),
-                         c(kI), kI % kVecs, n),
-     ...);
-  } else if (kChains == 1 || t.k != 0) {
-    (StoreColumns<kFull>(d, SumChains<kChains, kCount>(acc + kI), c(kI), kI % kVecs, n), ...);
-  } else {
-    // K = 0 is the start itself; adding chains of +0 would lose the sign of -0.
-    (StoreColumns<kFull>(d, acc[kI], c(kI), kI % kVecs, n), ...);
-  }
-}
-
-template <int kVecs, class D, typename T, std::size_t... kI>
-HWY_INLINE void StartAll(D d, const TileArgs<T>& t, hn::Vec<D>* acc, std::index_sequence<kI...> all) {
-  constexpr std::make_index_sequence<kVecs> kAllVecs;
-  if (t.n == static_cast<std::int32_t>(kVecs * HWY_LANES(T))) {
-    Start<true, kVecs>(d, t, acc, kAllVecs, all);
-  } else {
-    Start<false, kVecs>(d, t, acc, kAllVecs, all);
-  }
-}
-
-template <int kChains, int kVecs, class D, typename T, std::size_t... kI>
-HWY_INLINE void FinishAll(D d, const TileArgs<T>& t, bool first, const hn::Vec<D>* acc,
-                          std::index_sequence<kI...> all) {
-  if (t.n == static_cast<std::int32_t>(kVecs * HWY_LANES(T))) {
-    Finish<true, kChains, kVecs>(d, t, first, acc, all);
-  } else {
-    Finish<false, kChains, kVecs>(d, t, first, acc, all);
-  }
-}
-
-template <class V, std::size_t... kI>
-HWY_INLINE void ZeroAll(V zero, V* acc, std::index_sequence<kI...>) {
-  ((acc[kI] = zero), ...);
-}
-
-// A tile of kRows x (kPanels * kVecs * lanes) with kChains FMA chains per output. kNarrow: of B's rows n elements are
-// read.
-template <typename T, int kRows, int kVecs, int kPanels, int kChains, bool kNarrow = false>
-void ColumnTile(const TileArgs<T>& t) {
-  const hn::ScalableTag<T> d;
-  constexpr int kCount = kRows * kVecs * kPanels;  // accumulators per chain
-  constexpr std::make_index_sequence<kCount> kAllOutputs;
-  Position<T> at{t.a, t.b, t.next};
-  std::ptrdiff_t k = t.k;
-  bool first = t.first;
-  do {  // a chunk; K = 0 has one too, of no step
-    const std::ptrdiff_t chunk = HWY_MIN(k, std::ptrdiff_t{kernels::kQ});
-    hn::Vec<hn::ScalableTag<T>> acc[kChains * kCount];
-    ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kChains * kCount>());
-    if (first) StartAll<kVecs * kPanels>(d, t, acc, kAllOutputs);
-    Steps<kChains, kRows, kVecs, kPanels, kPanels == 1 && kChains == 1, kNarrow>(d, t, at, chunk, acc);
-    FinishAll<kChains, kVecs * kPanels>(d, t, first, acc, kAllOutputs);
-    first = false;
-    k -= chunk;
-    at.a += chunk * t.a_k_stride;
-    at.b += chunk * t.b_k_stride;
-    at.next += chunk * t.next_step;
-  } while (k > 0);
-}
-
-// ---- Tiles of few rows and all of K ------------------------------------------------------------------------------
-// One panel of few rows has too few accumulators. Chunks of K are independent until their sums are added, so kStreams
-// of them run side by side; the additions stay in order.
-
-// One step of k in each stream, kQ steps apart.
-template <int kVecs, int kStreamAccumulators, class D, typename T, std::size_t... kRow, std::size_t... kStream>
-HWY_INLINE void StepStreams(D d, const TileArgs<T>& t, const T* a, const T* b, hn::Vec<D>* acc,
-                            std::index_sequence<kRow...> rows, std::index_sequence<kStream...>) {
-  (Step<kVecs, 1>(d, a + static_cast<std::ptrdiff_t>(kStream) * kernels::kQ * t.a_k_stride, t.a_row_stride,
-                  b + static_cast<std::ptrdiff_t>(kStream) * kernels::kQ * t.b_k_stride, 0,
-                  acc + kStream * kStreamAccumulators, rows),
-   ...);
-}
-
-// Adds the sums of one chunk to s, or makes them s.
-template <int kChains, int kCount, class V, std::size_t... kI>
-HWY_INLINE void AddChunk(bool first, const V* acc, V* s, std::index_sequence<kI...>) {
-  ((s[kI] = first ? SumChains<kChains, kCount>(acc + kI) : hn::Add(s[kI], SumChains<kChains, kCount>(acc + kI))), ...);
-}
-template <int kChains, int kCount, class V, std::size_t... kStream>
-HWY_INLINE void AddChunks(bool first, const V* acc, V* s, std::index_sequence<kStream...>) {
-  (AddChunk<kChains, kCount>(first && kStream == 0, acc + kStream * kChains * kCount, s,
-                             std::make_index_sequence<kCount>()),
-   ...);
-}
-
-template <bool kFull, int kVecs, class D, typename T, std::size_t... kI>
-HWY_INLINE void StoreAll(D d, const TileArgs<T>& t, const hn::Vec<D>* s, std::index_sequence<kI...>) {
-  (StoreColumns<kFull>(d, s[kI], t.c + static_cast<std::ptrdiff_t>(kI / kVecs) * t.c_row_stride, kI % kVecs,
-                       static_cast<std::size_t>(t.n)),
-   ...);
-}
-
-// Adds the next kStreams whole chunks to s, side by side, and moves `at` behind them.
-template <typename T, int kRows, int kVecs, int kStreams, int kChains, class D, class V = hn::Vec<D>>
-HWY_INLINE void Chunks(D d, const TileArgs<T>& t, bool first, Position<T>& at, V* s) {
-  constexpr int kCount = kRows * kVecs;
-  constexpr std::make_index_sequence<kStreams> kAllStreams;
-  constexpr std::make_index_sequence<kRows> kAllRows;
-  V acc[kStreams * kChains * kCount];
-  ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kStreams * kChains * kCount>());
-  if (first) StartAll<kVecs>(d, t, acc, std::make_index_sequence<kCount>());
-  for (int step = 0; step < kernels::kQ; step += kChains) {
-    StepStreams<kVecs, kChains * kCount>(d, t, at.a, at.b, acc, kAllRows, kAllStreams);
-    if constexpr (kChains == 4) {
-      for (int chain = 1; chain < 4; ++chain) {
-        StepStreams<kVecs, kChains * kCount>(d, t, at.a + chain * t.a_k_stride, at.b + chain * t.b_k_stride,
-                                             acc + chain * kCount, kAllRows, kAllStreams);
-      }
-    }
-    at.a += kChains * t.a_k_stride;
-    at.b += kChains * t.b_k_stride;
-  }
-  AddChunks<kChains, kCount>(first, acc, s, kAllStreams);
-  at.a += (kStreams - 1) * kernels::kQ * t.a_k_stride;
-  at.b += (kStreams - 1) * kernels::kQ * t.b_k_stride;
-}
-
-// A tile of kRows x (kVecs * lanes) over all of K, up to kStreams chunks side by side.
-template <typename T, int kRows, int kVecs, int kStreams, int kChains>
-void LongTile(const TileArgs<T>& t) {
-  const hn::ScalableTag<T> d;
-  using V = hn::Vec<hn::ScalableTag<T>>;
-  constexpr int kCount = kRows * kVecs;
-  constexpr std::ptrdiff_t kQ = kernels::kQ;
-  constexpr std::make_index_sequence<kCount> kAllOutputs;
-
-  V s[kCount];
-  ZeroAll(hn::Zero(d), s, kAllOutputs);
-  Position<T> at{t.a, t.b, nullptr};
-  std::ptrdiff_t k = t.k;
-  for (; k >= kStreams * kQ; k -= kStreams * kQ) Chunks<T, kRows, kVecs, kStreams, kChains>(d, t, k == t.k, at, s);
-  if constexpr (kStreams > 3) {
-    if (k >= 3 * kQ) {
-      Chunks<T, kRows, kVecs, 3, kChains>(d, t, k == t.k, at, s);
-      k -= 3 * kQ;
-    }
-  }
-  if constexpr (kStreams > 2) {
-    if (k >= 2 * kQ) {
-      Chunks<T, kRows, kVecs, 2, kChains>(d, t, k == t.k, at, s);
-      k -= 2 * kQ;
-    }
-  }
-  for (; k > 0; k -= HWY_MIN(k, kQ)) {
-    const std::ptrdiff_t chunk = HWY_MIN(k, kQ);
-    V acc[kChains * kCount];
-    ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kChains * kCount>());
-    if (k == t.k) StartAll<kVecs>(d, t, acc, kAllOutputs);
-    Steps<kChains, kRows, kVecs, 1, false, false>(d, t, at, chunk, acc);
-    AddChunk<kChains, kCount>(k == t.k, acc, s, kAllOutputs);
-    at.a += chunk * t.a_k_stride;
-    at.b += chunk * t.b_k_stride;
-  }
-  if (t.n == static_cast<std::int32_t>(kVecs * HWY_LANES(T))) {
-    StoreAll<true, kVecs>(d, t, s, kAllOutputs);
-  } else {
-    StoreAll<false, kVecs>(d, t, s, kAllOutputs);
-  }
-}
-
-// ---- The tile of one column (N = 1): the lanes run over the 16 chains -------------------------------------------
-
-// p_t = fma(a_k, b_k, p_t) for 16 consecutive k, of all rows.
-template <int kVecs, class D, typename T, std::size_t... kI>
-HWY_INLINE void Step16(D d, const T* a, std::ptrdiff_t a_row_stride, const T* b, hn::Vec<D>* acc,
-                       std::index_sequence<kI...>) {
-  ((acc[kI] = MultiplyAdd(
-        d, hn::LoadU(d, a + static_cast<std::ptrdiff_t>(kI / kVecs) * a_row_stride + kI % kVecs * HWY_LANES(T)),
-        hn::LoadU(d, b + kI % kVecs * HWY_LANES(T)), acc[kI])),
-   ...);
-}
-
-// The same for k < 16 last steps; chains that have no step keep their value (fma(0, 0, -0) would be +0).
-template <class D, typename T>
-HWY_INLINE hn::Vec<D> LastStep16(D d, const T* a, const T* b, std::size_t begin, std::size_t k, hn::Vec<D> p) {
-  if (begin >= k) return p;
-  const std::size_t n = HWY_MIN(k - begin, HWY_LANES(T));
-  const hn::Vec<D> stepped = MultiplyAdd(d, LoadFirst(d, a + begin, n), LoadFirst(d, b + begin, n), p);
-  return hn::IfThenElse(hn::FirstN(d, n), stepped, p);
-}
-template <int kVecs, class D, typename T, std::size_t... kI>
-HWY_INLINE void LastSteps16(D d, const T* a, std::ptrdiff_t a_row_stride, const T* b, std::size_t k, hn::Vec<D>* acc,
-                            std::index_sequence<kI...>) {
-  ((acc[kI] = LastStep16(d, a + static_cast<std::ptrdiff_t>(kI / kVecs) * a_row_stride, b, kI % kVecs * HWY_LANES(T), k,
-                         acc[kI])),
-   ...);
-}
-
-// Puts the start into chain 0 of a row.
-template <class D, typename T>
-HWY_INLINE hn::Vec<D> StartChain0(D d, const TileArgs<T>& t, std::size_t row) {
-  hn::Vec<D> start = t.bias == nullptr ? hn::Zero(d) : hn::Set(d, t.bias[0]);
-  if (t.beta != T{0}) {
-    const T c = t.c[static_cast<std::ptrdiff_t>(row) * t.c_row_stride];
-    start = MultiplyAdd(d, hn::Set(d, t.beta), hn::Set(d, c), start);
-  }
-  return hn::IfThenElseZero(hn::FirstN(d, 1), start);
-}
-template <int kVecs, class D, typename T, std::size_t... kRow>
-HWY_INLINE void StartRows16(D d, const TileArgs<T>& t, hn::Vec<D>* acc, std::index_sequence<kRow...>) {
-  ((acc[kRow * kVecs] = StartChain0(d, t, kRow)), ...);
-}
-
-// The sum of a vector's lanes over the tree of neighbours, in every lane: each level adds what lies 1, 2, 4 and 8 lanes
-// away, in groups that have their own sum in all lanes by then.
-template <class D, typename T = hn::TFromD<D>>
-HWY_INLINE hn::Vec<D> SumNeighbours(D d, hn::Vec<D> v) {
-  (void)d;
-#if HWY_TARGET != HWY_SCALAR
-  if constexpr (sizeof(T) == 4) {
-    v = hn::Add(v, hn::Shuffle2301(v));
-    v = hn::Add(v, hn::Shuffle1032(v));
-  } else {
-    v = hn::Add(v, hn::Shuffle01(v));
-  }
-#endif
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-  v = hn::Add(v, hn::SwapAdjacentBlocks(v));
-#endif
-#if HWY_TARGET == HWY_AVX3
-  v = hn::Add(v, hn::ConcatLowerUpper(d, v, v));
-#endif
-  return v;
-}
-
-// The sum of kVecs vectors over the tree of neighbours.
-template <int kVecs, class V>
-HWY_INLINE V SumVectors(const V* v) {
-  if constexpr (kVecs == 1) {
-    return v[0];
-  } else {
-    return hn::Add(SumVectors<kVecs / 2>(v), SumVectors<kVecs / 2>(v + kVecs / 2));
-  }
-}
-
-// Adds the 16 chains of a row and stores its output.
-template <int kVecs, class D, typename T, std::size_t... kVec>
-HWY_INLINE void FinishRow16(D d, const TileArgs<T>& t, bool first, const hn::Vec<D>* p, std::size_t row,
-                            std::index_sequence<kVec...>) {
-  hn::Vec<D> sum = p[0];
-  if (t.k != 0) {  // K = 0 is the start itself, as in Finish
-    const hn::Vec<D> sums[kVecs] = {SumNeighbours(d, p[kVec])...};
-    sum = SumVectors<kVecs>(sums);
-  }
-  T* c = t.c + static_cast<std::ptrdiff_t>(row) * t.c_row_stride;
-  *c = first ? hn::GetLane(sum) : kernels::Plus(*c, hn::GetLane(sum));
-}
-template <int kVecs, class D, typename T, std::size_t... kRow>
-HWY_INLINE void FinishRows16(D d, const TileArgs<T>& t, bool first, const hn::Vec<D>* acc,
-                             std::index_sequence<kRow...>) {
-  (FinishRow16<kVecs>(d, t, first, acc + kRow * kVecs, kRow, std::make_index_sequence<kVecs>()), ...);
-}
-
-// A tile of kRows x 1.
-template <typename T, int kRows, int kVecs>
-void OneColumnTile(const TileArgs<T>& t) {
-  const hn::ScalableTag<T> d;
-  constexpr std::make_index_sequence<kRows> kAllRows;
-  constexpr std::make_index_sequence<kRows * kVecs> kAll;
-  const T* a = t.a;
-  const T* b = t.b;
-  std::ptrdiff_t k = t.k;
-  bool first = t.first;
-  do {  // a chunk, as in ColumnTile
-    hn::Vec<hn::ScalableTag<T>> acc[kRows * kVecs];
-    ZeroAll(hn::Zero(d), acc, kAll);
-    if (first) StartRows16<kVecs>(d, t, acc, kAllRows);
-    std::ptrdiff_t chunk = HWY_MIN(k, std::ptrdiff_t{kernels::kQ});
-    k -= chunk;
-    for (; chunk >= 16; chunk -= 16) {
-      Step16<kVecs>(d, a, t.a_row_stride, b, acc, kAll);
-      a += 16;
-      b += 16;
-    }
-    if (chunk > 0) LastSteps16<kVecs>(d, a, t.a_row_stride, b, static_cast<std::size_t>(chunk), acc, kAll);
-    FinishRows16<kVecs>(d, t, first, acc, kAllRows);
-    first = false;
-  } while (k > 0);
-}
-
-// ---- Outer products (K = 1) --------------------------------------------------------------------------------------
-// What a gradient of one sample is. Each output has one step, so there is nothing to keep in registers: rows pass by.
-
-// Columns [j, j + lanes) or, of the last ones, [j, n) of a row of C. Several chains add +0, which makes -0 of an
-// underflow +0.
-template <bool kFull, bool kSeveralChains, class D, typename T>
-HWY_INLINE void OuterColumns(D d, const TileArgs<T>& t, hn::Vec<D> a, std::size_t j, T* c) {
-  const auto n = static_cast<std::size_t>(t.n);
-  const std::size_t vec = j / HWY_LANES(T);
-  hn::Vec<D> start = t.bias == nullptr ? hn::Zero(d) : LoadColumns<kFull>(d, t.bias, vec, n);
-  if (t.beta != T{0}) start = MultiplyAdd(d, hn::Set(d, t.beta), LoadColumns<kFull>(d, c, vec, n), start);
-  hn::Vec<D> p = MultiplyAdd(d, a, LoadColumns<kFull>(d, t.b, vec, n), start);
-  if constexpr (kSeveralChains) p = hn::Add(p, hn::Zero(d));
-  StoreColumns<kFull>(d, p, c, vec, n);
-}
-
-template <typename T, bool kSeveralChains>
-void OuterProduct(const TileArgs<T>& t, std::ptrdiff_t m) {
-  const hn::ScalableTag<T> d;
-  const auto n = static_cast<std::size_t>(t.n);
-  const std::ptrdiff_t a_row_stride = t.a_row_stride;
-  const std::ptrdiff_t c_row_stride = t.c_row_stride;
-  const T* a = t.a;
-  T* c = t.c;
-  if (n <= HWY_LANES(T) && t.beta == T{0}) {  // everything but A stays in registers
-    const auto b = LoadFirst(d, t.b, n);
-    const auto start = t.bias == nullptr ? hn::Zero(d) : LoadFirst(d, t.bias, n);
-    for (; m > 0; --m) {
-      auto p = MultiplyAdd(d, hn::Set(d, *a), b, start);
-      if constexpr (kSeveralChains) p = hn::Add(p, hn::Zero(d));
-      StoreFirst(d, p, c, n);
-      a += a_row_stride;
-      c += c_row_stride;
-    }
-    return;
-  }
-  for (; m > 0; --m) {
-    const auto a_row = hn::Set(d, *a);
-    std::size_t j = 0;
-    for (; j + HWY_LANES(T) <= n; j += HWY_LANES(T)) OuterColumns<true, kSeveralChains>(d, t, a_row, j, c);
-    if (j < n) OuterColumns<false, kSeveralChains>(d, t, a_row, j, c);
-    a += a_row_stride;
-    c += c_row_stride;
-  }
-}
-
-// ---- Rows of the table -----------------------------------------------------------------------------------------
 
 // The last m for which a wide or a long tile exists.
 constexpr int FewRows(const int (&wide)[kMaxFewRows], const int (&long_k)[kMaxFewRows]) {
@@ -609,6 +63,14 @@ constexpr TileFunction<T> SlimOrNull() {
   return &ColumnTile<T, kRows, 1, 1, kChains>;
 }
 
+template <typename T, int kChains>
+constexpr auto LanesOverRowsOrNull() -> void (*)(const TileArgs<T>&, std::ptrdiff_t) {
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (kChains == 4) return &LanesOverRows<T>;
+#endif
+  return nullptr;
+}
+
 template <typename T, int kVecs, int kChains, std::size_t... kRow, std::size_t... kFew>
 constexpr GemmTiles<T> MakeColumnTiles(std::index_sequence<kRow...>, std::index_sequence<kFew...>) {
   static_assert(sizeof...(kRow) <= kMaxMr);
@@ -618,13 +80,16 @@ constexpr GemmTiles<T> MakeColumnTiles(std::index_sequence<kRow...>, std::index_
   static_assert(FewRows(kWide, kLong) <= static_cast<int>(sizeof...(kRow)));
   return {.mr = sizeof...(kRow),
           .nr = kVecs * static_cast<int>(HWY_LANES(T)),
+          .k_group = 1,
           .unit_k_stride = false,
+          .pack_rows = nullptr,
           .pack_columns = &PackColumns<T, kVecs* static_cast<int>(HWY_LANES(T))>,
           .tile = {&ColumnTile<T, kRow + 1, kVecs, 1, kChains>...},
           .slim_nr = kVecs == 1 ? 0 : static_cast<int>(HWY_LANES(T)),
           .slim = {SlimOrNull<T, kRow + 1, kVecs, kChains>()...},
           .narrow = {NarrowOrNull<T, kRow + 1, kVecs, kChains>()...},
           .outer = &OuterProduct<T, (kChains > 1)>,
+          .lanes_over_rows = LanesOverRowsOrNull<T, kChains>(),
           .few_rows = FewRows(kWide, kLong),
           .wide_panels = {kWide[kFew]...},
           .wide = {WideOrNull<T, kFew + 1, kVecs, kWide[kFew], kChains>()...},
@@ -636,17 +101,82 @@ constexpr GemmTiles<T> MakeOneColumnTiles(std::index_sequence<kRow...>) {
   static_assert(sizeof...(kRow) <= kMaxMr);
   return {.mr = sizeof...(kRow),
           .nr = 1,
+          .k_group = 1,
           .unit_k_stride = true,
+          .pack_rows = nullptr,
           .pack_columns = nullptr,
           .tile = {&OneColumnTile<T, kRow + 1, TileShape::kVecs16<T>>...},
           .slim_nr = 0,
           .slim = {},
           .narrow = {},
           .outer = &OuterProduct<T, true>,
+          .lanes_over_rows = nullptr,
           .few_rows = 0,
           .wide_panels = {},
           .wide = {},
           .long_k = {}};
+}
+
+// More rows would not reuse the panel more than is needed.
+constexpr int kMaxInterleavedRows = 8;
+
+// Interleaved tiles for few rows: panels, or chunks of K (streams), side by side make at least 8 accumulators.
+struct FewRowsShape {
+  int panels[kMaxFewRows];
+  int streams[kMaxFewRows];
+};
+template <typename T, int kUnits>
+constexpr FewRowsShape InterleavedFewRows() {
+  constexpr bool kOnePanel = TileShape::kMaxUnits<T> * Unit<T>::kColumns >= 16;  // is all there ever is
+  FewRowsShape shape = {};
+  for (int m = 1; m <= kMaxFewRows; ++m) {
+    const int accumulators = m * kUnits * Unit<T>::kVecs;
+    const bool fits = 2 * accumulators <= TileShape::kAccumulators4;
+    shape.panels[m - 1] = accumulators < 8 && fits && !kOnePanel && 2 * kUnits > TileShape::kMaxUnits<T> ? 2 : 1;
+    shape.streams[m - 1] = accumulators >= 8 || !fits ? 1 : accumulators >= 4 ? 2 : 4;
+  }
+  return shape;
+}
+
+template <typename T, int kRows, int kUnits, int kPanels, int kStreams>
+constexpr TileFunction<T> InterleavedOrNull() {
+  static_assert(kPanels <= kernels::kMaxWidePanels);
+  if constexpr (kPanels * kStreams == 1 || kRows * kUnits * Unit<T>::kVecs > TileShape::kAccumulators4) return nullptr;
+  return &InterleavedTile<T, kRows, kUnits, kPanels, kStreams>;
+}
+
+template <typename T, int kUnits, std::size_t... kRow, std::size_t... kFew>
+constexpr GemmTiles<T> MakeInterleavedTiles(std::index_sequence<kRow...>, std::index_sequence<kFew...>) {
+  constexpr int kNr = kUnits * Unit<T>::kColumns;
+  constexpr FewRowsShape kShape = InterleavedFewRows<T, kUnits>();
+  return {.mr = sizeof...(kRow),
+          .nr = kNr,
+          .k_group = 4,
+          .unit_k_stride = true,
+          .pack_rows = &PackRowsInterleaved<T, kNr>,
+          .pack_columns = &PackColumnsInterleaved<T, kNr>,
+          .tile = {&InterleavedTile<T, kRow + 1, kUnits, 1, 1>...},
+          .slim_nr = 0,
+          .slim = {},
+          .narrow = {},
+          .outer = nullptr,
+          .lanes_over_rows = nullptr,
+          .few_rows = FewRows(kShape.panels, kShape.streams),
+          .wide_panels = {kShape.panels[kFew]...},
+          .wide = {InterleavedOrNull<T, kFew + 1, kUnits, kShape.panels[kFew], 1>()...},
+          .long_k = {InterleavedOrNull<T, kFew + 1, kUnits, 1, kShape.streams[kFew]>()...}};
+}
+
+template <typename T, std::size_t... kUnit>
+constexpr kernels::InterleavedTiles<T> MakeAllInterleavedTiles(std::index_sequence<kUnit...>) {
+  constexpr auto kRows = [](std::size_t units) {
+    return static_cast<std::size_t>(
+        HWY_MIN(TileShape::kAccumulators4 / (static_cast<int>(units) * Unit<T>::kVecs), kMaxInterleavedRows));
+  };
+  return {.unit_columns = Unit<T>::kColumns,
+          .max_units = sizeof...(kUnit),
+          .tiles = {MakeInterleavedTiles<T, kUnit + 1>(std::make_index_sequence<kRows(kUnit + 1)>(),
+                                                       std::make_index_sequence<kMaxFewRows>())...}};
 }
 
 constexpr Tier kThisTier =
@@ -661,6 +191,7 @@ constexpr GemmKernel<T> MakeGemmKernel() {
   constexpr std::make_index_sequence<kMaxFewRows> kFew;
   return {kThisTier, MakeColumnTiles<T, TileShape::kVecs1, 1>(std::make_index_sequence<TileShape::kRows1>(), kFew),
           MakeColumnTiles<T, 1, 4>(std::make_index_sequence<TileShape::kRows4>(), kFew),
+          MakeAllInterleavedTiles<T>(std::make_index_sequence<TileShape::kMaxUnits<T>>()),
           MakeOneColumnTiles<T>(std::make_index_sequence<TileShape::kRows16<T>>())};
 }
 

@@ -120,13 +120,16 @@ template <typename T, int kVecs, std::size_t... kRow>
 constexpr GemmTiles<T> MakeIntegerTiles(std::index_sequence<kRow...>) {
   return {.mr = sizeof...(kRow),
           .nr = kVecs * static_cast<int>(HWY_LANES(T)),
+          .k_group = 1,
           .unit_k_stride = false,
+          .pack_rows = nullptr,
           .pack_columns = &PackColumns<T, kVecs* static_cast<int>(HWY_LANES(T))>,
           .tile = {IntegerTile<T, kRow + 1, kVecs>()...},
           .slim_nr = kVecs == 1 ? 0 : static_cast<int>(HWY_LANES(T)),
           .slim = {IntegerTile<T, kRow + 1, 1>()...},
           .narrow = {},
           .outer = &OuterProduct<T, false>,
+          .lanes_over_rows = nullptr,
           .few_rows = 0,
           .wide_panels = {},
           .wide = {},
@@ -136,8 +139,10 @@ constexpr GemmTiles<T> MakeIntegerTiles(std::index_sequence<kRow...>) {
 template <typename T>
 constexpr GemmKernel<T> MakeIntegerGemmKernel() {
   using Shape = IntegerTileShape<T>;
-  return {kThisTier, MakeIntegerTiles<T, Shape::kVecs>(std::make_index_sequence<Shape::kRows>()),
+  return {kThisTier,
+          MakeIntegerTiles<T, Shape::kVecs>(std::make_index_sequence<Shape::kRows>()),
           MakeIntegerTiles<T, 1>(std::make_index_sequence<Shape::kNarrowRows>()),
+          {},
           MakeOneColumnTiles<T>(std::make_index_sequence<TileShape::kRows16<T>>())};
 }
 

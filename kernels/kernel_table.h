@@ -33,8 +33,8 @@ constexpr int Chains(std::ptrdiff_t n) { return n == 1 ? 16 : n <= 16 ? 4 : 1; }
 // part of K. The tile adds its chunks up itself.
 //   A: m rows; element (i, k) at a[i * a_row_stride + k * a_k_stride].
 //   B: one panel: element (k, j) at b[k * b_k_stride + j], NR of them readable for each k (n for `narrow` and `outer`).
-//      Packed panels are k-major with b_k_stride = NR, padded with zeros, 64-byte aligned; a B whose rows are
-//      contiguous is read in place.
+//      Packed panels have b_k_stride = NR and are 64-byte aligned; a B whose rows are contiguous is read in place.
+//      Interleaved panels (k_group = 4) are always packed: PanelIndex().
 //   C: element (i, j) at c[i * c_row_stride + j].
 // With `first`, the chain p_0 of the first chunk starts from bias_j (+0 if bias is null), plus beta * c_ij if beta !=
 // 0; C is not read if beta = 0. Else each chunk's sum is added to C by a plain addition, and bias and beta are ignored.
@@ -62,11 +62,17 @@ struct TileArgs {
 template <typename T>
 using TileFunction = void (*)(const TileArgs<T>&);
 
-// Packs one panel of a B whose columns are contiguous: panel[i * NR + j] = b[j * column_stride + i] for i < k and j <
-// n, zero for n <= j < NR.
+// Where element (k, j) lies in a packed panel of nr columns: k-major, or, with k_group = 4, 4 consecutive k of a column
+// side by side, then those of the next column.
+constexpr std::ptrdiff_t PanelIndex(std::ptrdiff_t nr, std::ptrdiff_t k_group, std::ptrdiff_t k, std::ptrdiff_t j) {
+  return (k / k_group * nr + j) * k_group + k % k_group;
+}
+
+// Packs one panel of a B whose rows, or columns, are contiguous and `stride` elements apart: its k rows and n <= NR
+// columns. Columns that B lacks become zero; steps of k that the last group lacks become -0: times the zeros of A, -0
+// added to a chain leaves it as it is, even if that is -0.
 template <typename T>
-using PackColumnsFunction = void (*)(const T* b, std::ptrdiff_t column_stride, std::ptrdiff_t k, std::ptrdiff_t n,
-                                     T* panel);
+using PackFunction = void (*)(const T* b, std::ptrdiff_t stride, std::ptrdiff_t k, std::ptrdiff_t n, T* panel);
 
 // Products of few rows have tiles of their own, because a tile of one or two rows and one panel has too few chains to
 // keep the FMA units busy. None of this changes the order of any output's operations.
@@ -78,16 +84,22 @@ template <typename T>
 struct GemmTiles {
   std::int32_t mr;
   std::int32_t nr;
-  bool unit_k_stride;                   // a_k_stride must be 1 (one column: the lanes run along k)
-  PackColumnsFunction<T> pack_columns;  // null for one column
+  std::int32_t k_group;          // of packed panels: 1, or 4
+  bool unit_k_stride;            // a_k_stride must be 1 (the lanes run over chains, that is along k)
+  PackFunction<T> pack_rows;     // null: rows are copied
+  PackFunction<T> pack_columns;  // null for one column
   TileFunction<T> tile[kMaxMr];
   // The first slim_nr columns of a panel alone: as tile, with n <= slim_nr. 0: none.
   std::int32_t slim_nr;
   TileFunction<T> slim[kMaxMr];
   // As tile, with only n elements of each row of B readable. Null: none; such a panel is copied first.
   TileFunction<T> narrow[kMaxMr];
-  // All of C for K = 1: `rows` rows of n columns, without limit for either; b_k_stride and `first` do not matter.
+  // All of C for K = 1: `rows` rows of n columns, without limit for either; b_k_stride and `first` do not matter. Null:
+  // none.
   void (*outer)(const TileArgs<T>&, std::ptrdiff_t rows);
+  // All of C for an A whose columns are contiguous (a_row_stride = 1): `rows` rows of n columns, k >= 1 without limit,
+  // B in place, `first` set. Null: none.
+  void (*lanes_over_rows)(const TileArgs<T>&, std::ptrdiff_t rows);
   // Several panels side by side: as tile, with n <= wide_panels * NR columns.
   std::int32_t few_rows;                  // rows for which there is a wide or a long tile, at most
   std::int32_t wide_panels[kMaxFewRows];  // 1: none
@@ -96,17 +108,40 @@ struct GemmTiles {
   TileFunction<T> long_k[kMaxFewRows];
 };
 
+// The tiles of interleaved panels, by the width of the panels: tiles[u - 1] has u units of columns.
+inline constexpr int kMaxUnits = 8;
+template <typename T>
+struct InterleavedTiles {
+  std::int32_t unit_columns;
+  std::int32_t max_units;  // 0: this kernel has none
+  GemmTiles<T> tiles[kMaxUnits];
+
+  // For n = 2..16 columns in panels of equal width, as few as can be.
+  constexpr const GemmTiles<T>& ForColumns(std::ptrdiff_t n) const {
+    const auto units = (static_cast<std::int32_t>(n) + unit_columns - 1) / unit_columns;
+    const std::int32_t panels = (units + max_units - 1) / max_units;
+    return tiles[(units + panels - 1) / panels - 1];
+  }
+};
+
 template <typename T>
 struct GemmKernel {
   using Scalar = T;
   static constexpr const char* kKind = "gemm";
   Tier tier;
-  GemmTiles<T> chains1;   // N > 16
-  GemmTiles<T> chains4;   // N = 2..16
-  GemmTiles<T> chains16;  // N = 1
+  GemmTiles<T> chains1;              // N > 16
+  GemmTiles<T> chains4;              // N = 2..16, lanes over columns
+  InterleavedTiles<T> interleaved4;  // N = 2..16, lanes over columns and chains
+  GemmTiles<T> chains16;             // N = 1
 
-  constexpr const GemmTiles<T>& ForChains(int chains) const {
-    return chains == 16 ? chains16 : chains == 4 ? chains4 : chains1;
+  constexpr bool HasInterleaved(std::ptrdiff_t n) const {
+    return n > 0 && Chains(n) == 4 && interleaved4.max_units != 0;
+  }
+
+  // For a product of n columns; `interleaved` only where HasInterleaved(n).
+  constexpr const GemmTiles<T>& ForColumns(std::ptrdiff_t n, bool interleaved) const {
+    if (interleaved) return interleaved4.ForColumns(n);
+    return Chains(n) == 16 ? chains16 : Chains(n) == 4 ? chains4 : chains1;
   }
 };
 

@@ -22,6 +22,7 @@ std::size_t ClampOr(std::size_t value, std::size_t fallback, std::size_t low, st
 Machine Machine::From(const CpuFacts& cpu) {
   constexpr std::size_t kKiB = 1024;
   Machine machine;
+  machine.l1d = ClampOr(cpu.caches.l1d, 32 * kKiB, 16 * kKiB, 256 * kKiB);
   machine.l2 = ClampOr(cpu.caches.l2, 512 * kKiB, 128 * kKiB, 8192 * kKiB);
   return machine;
 }

@@ -22,8 +22,6 @@ constexpr std::ptrdiff_t kActivationElements = 1024;
 template <typename T>
 void RunOuter(const kernels::GemmTiles<T>& tiles, const GemmPlan& plan, const MatrixView<const T>& a,
               const MatrixView<T>& c, kernels::TileArgs<T>& tile) {
-  tile.c = c.data;
-  tile.n = static_cast<std::int32_t>(plan.n);
   std::ptrdiff_t rows = plan.m;
   if (plan.n == 1 && a.row_stride == 1 && c.row_stride == 1 && plan.m <= INT32_MAX && tile.bias == nullptr) {
     // A column is computed as a row, and the lanes have work.
@@ -53,7 +51,7 @@ template <typename T, class B>
                                              const MatrixView<const T>& a, const B& b, const MatrixView<T>& c,
                                              const GemmOptions<T>& options) {
   constexpr bool kPacked = !std::is_same_v<B, MatrixView<const T>>;
-  const kernels::GemmTiles<T>& tiles = GemmRow<T>(table).ForChains(plan.chains);
+  const kernels::GemmTiles<T>& tiles = GemmRow<T>(table).ForColumns(plan.n, plan.interleaved);
   const std::ptrdiff_t nr = plan.nr;
   const PanelsOfB<T> panels(b, nr);
   kernels::TileArgs<T> tile;
@@ -70,8 +68,14 @@ template <typename T, class B>
   tile.first = true;
   PrefetchNothing(tile);
   const bool activates = options.activation != Activation::kIdentity;
-  if (plan.outer) {
-    RunOuter(tiles, plan, a, c, tile);
+  if (plan.outer || plan.lanes_over_rows) {
+    tile.c = c.data;
+    tile.n = static_cast<std::int32_t>(plan.n);
+    if (plan.outer) {
+      RunOuter(tiles, plan, a, c, tile);
+    } else {
+      tiles.lanes_over_rows(tile, plan.m);
+    }
     if (activates) ActivateRows<T>(table, options.activation, c);
     return;
   }

@@ -83,7 +83,7 @@ Panels<T> PreparePanels(const Job<T>& job, Range panels, std::ptrdiff_t k, std::
   const Range columns = Columns(job, panels);
   const MatrixView<const T> b = job.b.Rows(k, count).Columns(columns.begin, columns.size());
   if (job.plan.pack_b == PackB::kEachCall) {
-    const std::ptrdiff_t panel_stride = internal::PanelStride<T>(count, nr);
+    const std::ptrdiff_t panel_stride = internal::PanelStride(job.tiles, count);
     internal::PackB(job.tiles, b, panel_stride, scratch);
     return {scratch, nr, panel_stride, nullptr};
   }
@@ -128,8 +128,21 @@ void RowOfTiles(const Job<T>& job, Range rows, Range range, const Panels<T>& pan
     PointAt(job, panels, b, p * nr, nr, rows.begin, tile);
     (tile.n <= job.tiles.slim_nr ? slim : tile_of_panel)(tile);
     b += panels.panel_stride;
-    if (tile.next_step != 0) tile.next += panels.panel_stride * static_cast<std::ptrdiff_t>(sizeof(T));
+    if (job.plan.prefetch_b) {
+      if (tile.next_step != 0) tile.next += panels.panel_stride * static_cast<std::ptrdiff_t>(sizeof(T));
+    } else if (job.plan.prefetch_a) {
+      PrefetchNothing(tile);  // the first tile has asked for all of the rows
+    }
   }
+}
+
+// Points a tile of the given rows, which are followed by others, at those, which it prefetches while it computes: a
+// tile reads more streams than prefetchers follow. 50000 x 25 x 400 on Zen 5, all from DRAM: 100 -> 174 GFLOP/s.
+template <typename T>
+void PointAtNextRows(const Job<T>& job, Range rows, kernels::TileArgs<T>& tile) {
+  const std::ptrdiff_t count = std::min(rows.size(), job.plan.m - rows.end);
+  tile.next = reinterpret_cast<const char*>(tile.a + rows.size() * job.a.row_stride);
+  tile.next_step = count * job.a.row_stride * static_cast<std::ptrdiff_t>(sizeof(T)) / tile.k;
 }
 
 // Points the tiles of row block `row.begin` of `row.end` at their share of the panels after `block`, which they
@@ -165,6 +178,7 @@ void ComputeBlocks(const Job<T>& job, Range row_blocks, Range range, T* scratch)
         const Range rows = RowBlock(plan, i);
         tile.a = job.a.data + rows.begin * job.a.row_stride + k * job.a.col_stride;
         PointAtNext(job, block, range.end, k + tile.k, {i - row_blocks.begin, row_blocks.size()}, tile);
+        if (plan.prefetch_a && rows.end < plan.m && tile.k > 0) PointAtNextRows(job, rows, tile);
         RowOfTiles(job, rows, block, panels, tile);
         if (activate) {
           const Range columns = Columns(job, block);
@@ -234,7 +248,7 @@ void CopyA(Executor& executor, Job<T>& job, T* packed) {
 // Packs all panels of B, once for all tasks.
 template <typename T>
 void PackAllPanels(Executor& executor, Job<T>& job, T* packed) {
-  job.panel_stride = internal::PanelStride<T>(job.plan.k, job.plan.nr);
+  job.panel_stride = internal::PanelStride(job.tiles, job.plan.k);
   RunTasks(executor, job.plan.tasks, [&job, packed](int task) {
     const Range panels = Part(job.plan.panels, task, job.plan.tasks);
     const Range columns = Columns(job, panels);
@@ -293,7 +307,7 @@ Status RunBlocks(Context& context, const GemmPlan& plan, const MatrixView<const 
   const bool whole_rows = plan.split != GemmSplit::kColumns && (plan.few_rows || plan.block_panels == plan.panels);
   Job<T> job{.plan = plan,
              .table = table,
-             .tiles = internal::GemmRow<T>(table).ForChains(plan.chains),
+             .tiles = internal::GemmRow<T>(table).ForColumns(plan.n, plan.interleaved),
              .a = a.Columns(0, plan.k),  // none of them if alpha = 0
              .b = b,
              .panels = packed != nullptr ? packed->data() : nullptr,

@@ -38,6 +38,10 @@ void PackPanel(const kernels::GemmTiles<T>& tiles, MatrixView<const T> b, T* pan
   const std::ptrdiff_t nr = tiles.nr;
   const std::ptrdiff_t n = b.cols;
   constexpr std::ptrdiff_t kLine = 64 / sizeof(T);
+  if (b.col_stride == 1 && tiles.pack_rows != nullptr) {
+    tiles.pack_rows(b.data, b.row_stride, b.rows, n, panel);
+    return;
+  }
   if (b.col_stride == 1 && n == nr && nr % kLine == 0) {
     for (std::ptrdiff_t k = 0; k < b.rows; ++k) CopyLines(b.data + k * b.row_stride, panel + k * nr, nr / kLine);
     return;
@@ -51,10 +55,18 @@ void PackPanel(const kernels::GemmTiles<T>& tiles, MatrixView<const T> b, T* pan
     tiles.pack_columns(b.data, b.col_stride, b.rows, n, panel);
     return;
   }
-  for (std::ptrdiff_t k = 0; k < b.rows; ++k) {
-    for (std::ptrdiff_t j = 0; j < n; ++j) panel[k * nr + j] = b(k, j);
-    std::fill(panel + k * nr + n, panel + (k + 1) * nr, T{0});
+  const std::ptrdiff_t padded = (b.rows + tiles.k_group - 1) / tiles.k_group * tiles.k_group;
+  for (std::ptrdiff_t k = 0; k < padded; ++k) {
+    for (std::ptrdiff_t j = 0; j < nr; ++j) {
+      panel[kernels::PanelIndex(nr, tiles.k_group, k, j)] = j >= n ? T{0} : k < b.rows ? b(k, j) : -T{0};
+    }
   }
+}
+
+template <typename T>
+std::ptrdiff_t PanelStride(const kernels::GemmTiles<T>& tiles, std::ptrdiff_t k) {
+  const std::ptrdiff_t padded = (k + tiles.k_group - 1) / tiles.k_group * tiles.k_group;
+  return static_cast<std::ptrdiff_t>(RoundUpToLine<T>(static_cast<std::size_t>(padded * tiles.nr)));
 }
 
 template <typename T>
@@ -77,6 +89,7 @@ void PackA(MatrixView<const T> a, T alpha, std::ptrdiff_t row_stride, T* packed)
 }
 
 #define LANEWISE_INSTANTIATE(T)                                                               \
+  template std::ptrdiff_t PanelStride(const kernels::GemmTiles<T>&, std::ptrdiff_t);          \
   template void PackPanel(const kernels::GemmTiles<T>&, MatrixView<const T>, T*);             \
   template void PackB(const kernels::GemmTiles<T>&, MatrixView<const T>, std::ptrdiff_t, T*); \
   template void PackA(MatrixView<const T>, T, std::ptrdiff_t, T*);

@@ -20,13 +20,11 @@ constexpr std::ptrdiff_t PackedRowStride(std::ptrdiff_t k) {
   return (k + kLine - 1) / kLine * kLine + kLine;
 }
 
-// Elements from one panel of k x nr to the next: each starts on a cache line.
+// Elements from one panel of k rows to the next: each starts on a cache line.
 template <typename T>
-constexpr std::ptrdiff_t PanelStride(std::ptrdiff_t k, std::ptrdiff_t nr) {
-  return static_cast<std::ptrdiff_t>(RoundUpToLine<T>(static_cast<std::size_t>(k * nr)));
-}
+std::ptrdiff_t PanelStride(const kernels::GemmTiles<T>& tiles, std::ptrdiff_t k);
 
-// One panel of B: all rows of `b`, its at most NR columns, to panel[k * NR + j]; columns b lacks become zero.
+// One panel of B: all rows of `b`, its at most NR columns, as the tiles read them (kernels::PanelIndex, PackFunction).
 template <typename T>
 void PackPanel(const kernels::GemmTiles<T>& tiles, MatrixView<const T> b, T* panel);
 

@@ -13,6 +13,15 @@
 
 namespace lanewise {
 
+namespace {
+
+template <typename T>
+const kernels::GemmTiles<T>& TilesFor(const kernels::GemmKernel<T>& kernel, std::ptrdiff_t columns) {
+  return kernel.ForColumns(columns, kernel.HasInterleaved(columns));
+}
+
+}  // namespace
+
 template <typename T>
 PackedMatrix<T>::PackedMatrix() = default;
 template <typename T>
@@ -32,11 +41,11 @@ Result<PackedMatrix<T>> PackedMatrix<T>::Pack(const Kernels& kernels, MatrixView
   const Result<internal::ByteRange> range = internal::CheckInput<T>("B", b);
   if (!range.ok()) return range.status();
   const kernels::GemmKernel<T>& kernel = internal::GemmRow<T>(kernels.table());
-  const kernels::GemmTiles<T>& tiles = kernel.ForChains(kernels::Chains(b.cols));
+  const kernels::GemmTiles<T>& tiles = TilesFor(kernel, b.cols);
   PackedMatrix packed;
-  packed.layout_ = {.rows = b.rows, .cols = b.cols, .nr = tiles.nr, .tier = kernel.tier};
+  packed.layout_ = {.rows = b.rows, .cols = b.cols, .nr = tiles.nr, .k_group = tiles.k_group, .tier = kernel.tier};
   if (b.rows == 0 || b.cols == 0) return packed;
-  packed.layout_.panel_stride = internal::PanelStride<T>(b.rows, tiles.nr);
+  packed.layout_.panel_stride = internal::PanelStride(tiles, b.rows);
   const std::ptrdiff_t panels = (b.cols - 1) / tiles.nr + 1;
   std::ptrdiff_t count = 0;
   packed.memory_.reset(new (std::nothrow) internal::AlignedArray<T>());
@@ -74,13 +83,13 @@ Status PackedMatrix<T>::Update(MatrixView<const T> b) {
   }
   if (memory_ == nullptr) return Status();  // no element
   const kernels::GemmKernel<T>& kernel = internal::GemmRow<T>(*kernels::CompiledTable(tier()));
-  internal::PackB(kernel.ForChains(kernels::Chains(cols())), b, panel_stride(), memory_->data());
+  internal::PackB(TilesFor(kernel, cols()), b, panel_stride(), memory_->data());
   return Status();
 }
 
 template <typename T>
 T PackedMatrix<T>::operator()(std::ptrdiff_t k, std::ptrdiff_t j) const {
-  return data()[j / nr() * panel_stride() + k * nr() + j % nr()];
+  return data()[j / nr() * panel_stride() + kernels::PanelIndex(nr(), layout_.k_group, k, j % nr())];
 }
 
 template class PackedMatrix<float>;

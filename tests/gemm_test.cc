@@ -252,6 +252,32 @@ TEST_CASE_TEMPLATE("Gemm equals the oracle at every size around the tile and the
   });
 }
 
+TEST_CASE_TEMPLATE("Narrow products equal the oracle for every width, packed or not, however A lies", T, float, double,
+                   std::int32_t) {
+  ForEachTier([](Tier tier, const kernels::KernelTable&) {
+    Context context(KernelsOf(tier));
+    std::uint64_t seed = 0;
+    for (std::ptrdiff_t n = 1; n <= 17; ++n) {
+      for (const std::ptrdiff_t m : {1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 17, 35}) {
+        for (const std::ptrdiff_t k : {0, 1, 2, 3, 4, 6, 7, 13, 256, 259, 512, 1030}) {
+          for (const bool packed : {false, true}) {
+            Case t{.m = m, .n = n, .k = k};
+            t.bias = ++seed % 3 != 0;
+            t.beta = seed % 5 == 0 ? kFactors<T>[seed / 5 % 3] : 0;
+            t.packed = packed;
+            t.a = seed % 4 == 0 ? kLayouts[seed / 4 % 6] : Layout::kDense;
+            t.b = kLayouts[seed % 6];
+            t.c = seed % 7 == 0 ? Layout::kPadded : Layout::kDense;
+            t.side = seed % 2 == 0 ? Flush::kFront : Flush::kBack;
+            t.data = seed % 5 < 2 ? Data::kSpecial : Data::kUniform;
+            Check<T>(context, ClassOf(tier), t, seed);
+          }
+        }
+      }
+    }
+  });
+}
+
 TEST_CASE_TEMPLATE("Few rows equal the oracle over several panels and chunks of K", T, float, double, std::int32_t,
                    std::int64_t) {
   ForEachTier([](Tier tier, const kernels::KernelTable& table) {
@@ -391,6 +417,7 @@ TEST_CASE_TEMPLATE("Threads, blocks and cache sizes change no bit", T, float, do
       // Cache sizes are untrusted: none, tiny and absurd ones must work.
       for (const std::size_t l2 : {std::size_t{0}, std::size_t{1} << 15, std::size_t{1} << 60}) {
         Machine machine = context.machine();
+        machine.l1d = l2 / 8;
         machine.l2 = l2;
         machine.thread_break_even = 0;
         context.set_machine(machine);
@@ -414,8 +441,13 @@ TEST_CASE_TEMPLATE("Rows that would evict each other from L1 are packed, with th
                    std::int32_t, std::int64_t) {
   ForEachTier([](Tier tier, const kernels::KernelTable&) {
     Context context(KernelsOf(tier));
-    GemmShape shape{.type = kElementType<T>, .m = 33, .n = 150, .k = 512};
-    CHECK(PlanGemm(shape, context.kernels(), context.machine(), 1).pack_a == PackA::kForCacheSets);
+    const GemmShape shape{.type = kElementType<T>, .m = 33, .n = 150, .k = 512};
+    Machine machine = context.machine();
+    machine.l1d = 256 * 1024;
+    CHECK(PlanGemm(shape, context.kernels(), machine, 1).pack_a == PackA::kNo);
+    machine.l1d = 4 * 1024;  // one way, less than any tile has rows
+    CHECK(PlanGemm(shape, context.kernels(), machine, 1).pack_a == PackA::kForCacheSets);
+    context.set_machine(machine);
     Check<T>(context, ClassOf(tier), {.m = shape.m, .n = shape.n, .k = shape.k}, 1);
   });
 }

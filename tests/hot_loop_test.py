@@ -3,15 +3,17 @@
 tile has accumulators, or a multiple where the compiler unrolled it, and keeps them in registers: no vector is loaded
 from the stack or stored to it. A compiler that spills halves the speed and breaks no other test.
 
-The tile is read from the function's own name, ColumnTile<type, rows, vectors, panels, chains, narrow>
-or LongTile<type, rows, vectors, streams, chains>; no size stands here. Arguments: archive, objdump.
+The tile is read from the function's own name, ColumnTile<type, rows, vectors, panels, chains, narrow>,
+LongTile<type, rows, vectors, streams, chains>, InterleavedTile<type, rows, units of columns, panels, streams> or
+ColumnsOfRows<type, columns, full>, of which the last, partial vector of rows is left alone; no size stands here. Arguments: archive, objdump.
 """
 
 import re
 import subprocess
 import sys
 
-TILE = re.compile(r"<void lanewise::(N_\w+)::(Column|Long)Tile<(\w+), (\d+), (\d+), (\d+), (\d+)(?:, (?:true|false))?>")
+TILE = re.compile(r"<void lanewise::(N_\w+)::(Column|Long|Interleaved)Tile<(\w+), (\d+), (\d+), (\d+), (\d+)(?:, (?:true|false))?>")
+COLUMNS_OF_ROWS = re.compile(r"<void lanewise::(N_\w+)::(ColumnsOfRows)<(\w+), (\d+), true>")
 MULTIPLY = {
     "FMA": re.compile(r"vfn?madd\w+p[sd]|fmla"),
     "mul-add": re.compile(r"mulp[sd]"),
@@ -44,14 +46,24 @@ def loops(instructions):
         begin_of_block = i + 1
 
 
-def problem(target, kind, scalar, rows, vectors, side_by_side, chains, instructions):
+def multiply_adds(target, kind, scalar, rows, width=1, side_by_side=1, last=1):
+    """Multiply-adds of a step of a tile's hot loop."""
+    if kind == "Interleaved":  # 4 steps of k; a column takes several vectors where these are shorter than 4 lanes
+        lanes = {"N_AVX3": 64, "N_AVX2": 32}.get(target, 16) // (8 if scalar == "double" else 4)
+        return rows * width * max(4 // lanes, 1) * side_by_side * last
+    if kind == "ColumnsOfRows":
+        return 4 * rows  # chains, of as many columns as a tile has rows
+    # The chains of a ColumnTile take a step each; those of a LongTile are a loop, which may or may not be unrolled.
+    return rows * width * side_by_side * (last if kind == "Column" else 1)
+
+
+def problem(target, kind, scalar, sizes, instructions):
     """What is wrong with the hot loop of a tile, or None."""
     integer = scalar not in ("float", "double")
     multiply = MULTIPLY["integer" if integer else "mul-add" if "SSE" in target else "FMA"]
     count = lambda loop: sum(bool(multiply.match(text)) for text in loop)
     hot = max(loops(instructions), key=count, default=[])
-    # The chains of a ColumnTile take a step each; those of a LongTile are a loop, which may or may not be unrolled.
-    expected = rows * vectors * side_by_side * (chains if kind == "Column" else 1)
+    expected = multiply_adds(target, kind, scalar, *sizes)
     if count(hot) == 0 or count(hot) % expected != 0:
         return f"{count(hot)} multiply-adds in the hot loop, not {expected} or a multiple"
     # %rbp and x29 are registers like others where they do not hold the frame.
@@ -64,11 +76,11 @@ def problem(target, kind, scalar, rows, vectors, side_by_side, chains, instructi
 def main(archive, objdump):
     checked, failed = 0, 0
     for head, instructions in functions(archive, objdump):
-        tile = TILE.search(head)
+        tile = TILE.search(head) or COLUMNS_OF_ROWS.search(head)
         if not tile or tile[1] == "N_SCALAR":  # a compiler may make vectors of its scalars
             continue
         target, kind, scalar, *sizes = tile.groups()
-        wrong = problem(target, kind, scalar, *map(int, sizes), instructions)
+        wrong = problem(target, kind, scalar, list(map(int, sizes)), instructions)
         checked += 1
         if wrong:
             failed += 1

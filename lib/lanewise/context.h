@@ -23,13 +23,14 @@ class PlanCache;
 
 // What planning knows about the machine. Plain data, so that a plan for any machine can be made anywhere.
 struct Machine {
-  std::size_t l2 = 0;  // bytes, of one core
+  std::size_t l1d = 32 * 1024;  // bytes, of one core
+  std::size_t l2 = 0;           // likewise
   // Multiply-adds below which a second thread does not pay: a core with 512-bit vectors does them in about 15 us, and
   // waking a thread that sleeps takes about 5. A fact about the machine with a default, not something measured inside.
   double thread_break_even = 2e6;
 
-  // From the CPU's caches; an unknown or absurd size (hypervisors report both) is replaced or clamped: l2 to
-  // 128 KiB..8 MiB (default 512 KiB).
+  // From the CPU's caches; an unknown or absurd size (hypervisors report both) is replaced or clamped: l1d to 16..256
+  // KiB (default 32 KiB), l2 to 128 KiB..8 MiB (default 512 KiB).
   static Machine From(const CpuFacts& cpu);
 };
 

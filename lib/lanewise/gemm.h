@@ -86,7 +86,7 @@ struct GemmShape {
 enum class PackA : std::uint8_t {
   kNo,             // read in place
   kForAlpha,       // alpha scales A on the way
-  kForUnitStride,  // the kernel of one column runs along K and needs it contiguous
+  kForUnitStride,  // the lanes of the kernels for few columns run along K and need it contiguous
   kForCacheSets,   // the rows of a tile lie a multiple of 2 KiB apart and would evict each other from L1
 };
 
@@ -116,10 +116,13 @@ struct GemmPlan {
   std::int32_t tasks = 1;       // parts that run at once
   ElementType type = ElementType::kF32;
   Tier tier = Tier::kPortable;
-  bool few_rows = false;    // tiles of several panels or several chunks of K, for one block of few rows
-  bool direct = false;      // tile after tile from where A and B lie: no copy, no memory, no thread, no block
-  bool outer = false;       // K = 1: likewise, row after row without tiles
-  bool prefetch_b = false;  // B lies beyond L2: tiles ask for panels ahead of their use
+  bool few_rows = false;         // tiles of several panels or several chunks of K, for one block of few rows
+  bool direct = false;           // tile after tile from where A and B lie: no copy, no memory, no thread, no block
+  bool outer = false;            // K = 1: likewise, row after row without tiles
+  bool lanes_over_rows = false;  // likewise, for N = 2..16 and an A whose columns are contiguous
+  bool interleaved = false;  // N = 2..16: lanes run over chains too, over panels with four k of a column side by side
+  bool prefetch_a = false;   // A lies beyond L2: tiles ask for the rows of the next ones
+  bool prefetch_b = false;   // B lies beyond L2: tiles ask for panels ahead of their use
   PackA pack_a = PackA::kNo;
   PackB pack_b = PackB::kBeforehand;
   GemmSplit split = GemmSplit::kSmall;

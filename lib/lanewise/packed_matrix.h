@@ -19,11 +19,11 @@ template <typename T>
 class AlignedArray;
 }
 
-// K x N elements in panels of NR columns, k-major, padded with zeros, each panel aligned to 64 bytes. NR depends on the
-// kernel that was chosen and on N; a Context whose kernel has another NR refuses the matrix. T is float, double,
-// std::int32_t or std::int64_t.
-// Immutable but for Update; safe to share between threads otherwise. Moveable, not copyable; one that was moved from
-// has no rows and no columns.
+// K x N elements in padded panels of NR columns, each panel aligned to 64 bytes: k-major, or, for N = 2..16 of floating
+// point, four consecutive k of a column side by side. NR depends on the kernel that was chosen and on N; a Context
+// whose kernel has another NR refuses the matrix. T is float, double, std::int32_t or std::int64_t. Immutable but for
+// Update; safe to share between threads otherwise. Moveable, not copyable; one that was moved from has no rows and no
+// columns.
 template <typename T>
 class PackedMatrix {
  public:
@@ -61,6 +61,7 @@ class PackedMatrix {
     std::size_t bytes = 0;
     const T* data = nullptr;
     std::int32_t nr = 0;
+    std::int32_t k_group = 1;
     Tier tier = Tier::kPortable;
   };
 

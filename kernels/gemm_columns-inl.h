@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The GEMM micro-kernels whose lanes run over columns, for any target and type: register tiles of MR x NR outputs, a
+// part of K per call. Their contract is TileArgs in kernel_table.h; the order of their operations is the numerics
+// contract: each output is `chains` FMA chains over ascending k, added over a binary tree of neighbours.
+//
+// The tile loop is written once. Everything that depends on a target is in TileShape.
+
+#if defined(LANEWISE_GEMM_COLUMNS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef LANEWISE_GEMM_COLUMNS_INL_H_
+#undef LANEWISE_GEMM_COLUMNS_INL_H_
+#else
+#define LANEWISE_GEMM_COLUMNS_INL_H_
+#endif
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "hwy/highway.h"
+#include "kernel_table.h"
+#include "partial-inl.h"
+#include "wrapping.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lanewise::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+using kernels::TileArgs;
+
+// Rows and vectors per row of the tiles. Each FMA takes 4 cycles and two start per cycle (x86 servers since Haswell,
+// most NEON cores likewise), so a tile needs at least 8 accumulators; more rows reuse each load of B more often. The
+// limit is the register file: accumulators + the row of B + one broadcast of A (+ one product without FMA).
+//
+// Few rows: kWide1[m - 1] panels side by side make at least 8 accumulators of m rows and one chain, likewise kWide4 for
+// four chains; kLong1[m - 1] and kLong4 chunks of K side by side do where there are no more panels. 1: not needed.
+struct TileShape {
+#if HWY_TARGET == HWY_AVX3
+  static constexpr int kRows1 = 14, kVecs1 = 2;  // 28 + 2 + 1 of 32 registers
+  static constexpr int kRows4 = 6;               // 4 chains x 6 = 24
+  static constexpr int kAccumulators16 = 8;
+  static constexpr int kAccumulators4 = 25;  // 25 + 5 + 1
+  template <typename T>
+  static constexpr int kMaxUnits = 16 / (HWY_LANES(T) / 4);
+  static constexpr int kWide1[] = {4, 4, 2, 2, 2, 2}, kWide4[] = {1, 1, 1, 1, 1, 1};
+  static constexpr int kLong1[] = {4, 4, 2, 1, 1, 1}, kLong4[] = {2, 1, 1, 1, 1, 1};
+#elif HWY_TARGET == HWY_AVX2
+  static constexpr int kRows1 = 6, kVecs1 = 2;  // 12 + 2 + 1 of 16
+  static constexpr int kRows4 = 3;              // 4 x 3 = 12
+  static constexpr int kAccumulators16 = 8;
+  static constexpr int kAccumulators4 = 12;  // 12 + 3 + 1
+  template <typename T>
+  static constexpr int kMaxUnits = 6;
+  static constexpr int kWide1[] = {4, 2, 1, 1, 1, 1}, kWide4[] = {2, 1, 1, 1, 1, 1};
+  static constexpr int kLong1[] = {4, 2, 1, 1, 1, 1}, kLong4[] = {2, 1, 1, 1, 1, 1};
+#elif HWY_TARGET == HWY_NEON
+  static constexpr int kRows1 = 8, kVecs1 = 3;  // 24 + 3 + 1 of 32
+  static constexpr int kRows4 = 6;
+  static constexpr int kAccumulators16 = 16;
+  static constexpr int kAccumulators4 = 24;
+  template <typename T>
+  static constexpr int kMaxUnits = sizeof(T) == 4 ? 8 : 6;
+  static constexpr int kWide1[] = {4, 2, 2, 1, 1, 1}, kWide4[] = {4, 2, 1, 1, 1, 1};
+  static constexpr int kLong1[] = {4, 2, 2, 1, 1, 1}, kLong4[] = {2, 1, 1, 1, 1, 1};
+#elif HWY_TARGET == HWY_SSE4
+  static constexpr int kRows1 = 2,
+                       kVecs1 = 4;  // 8 + 4 + 2 + 1 of 16; a broadcast of floats takes a shuffle: 4 x 2 is 10 % slower
+  static constexpr int kRows4 = 2;
+  static constexpr int kAccumulators16 = 8;
+  static constexpr int kAccumulators4 = 10;  // 10 + 3 + 1 + a product
+  template <typename T>
+  static constexpr int kMaxUnits = sizeof(T) == 4 ? 5 : 3;
+  static constexpr int kWide1[] = {2, 1, 1, 1, 1, 1}, kWide4[] = {2, 1, 1, 1, 1, 1};
+  static constexpr int kLong1[] = {2, 1, 1, 1, 1, 1}, kLong4[] = {2, 1, 1, 1, 1, 1};
+#elif HWY_TARGET == HWY_SCALAR
+  static constexpr int kRows1 = 2, kVecs1 = 4;  // 8 scalars, as sse4
+  static constexpr int kRows4 = 2;
+  static constexpr int kAccumulators16 = 16;
+  static constexpr int kAccumulators4 = 8;
+  template <typename T>
+  static constexpr int kMaxUnits = 2;
+  static constexpr int kWide1[] = {1, 1, 1, 1, 1, 1}, kWide4[] = {1, 1, 1, 1, 1, 1};
+  static constexpr int kLong1[] = {2, 1, 1, 1, 1, 1}, kLong4[] = {2, 1, 1, 1, 1, 1};
+#else
+#error "Give this target a tile shape"
+#endif
+  // (Above) 2 to 16 columns, of packed weights: accumulators of a tile, and units of columns of a panel, at most.
+  // One column: the 16 chains are 16 / lanes vectors per row.
+  template <typename T>
+  static constexpr int kVecs16 = 16 / static_cast<int>(HWY_LANES(T));
+  template <typename T>
+  static constexpr int kRows16 = kAccumulators16 > kVecs16<T> ? kAccumulators16 / kVecs16<T> : 1;
+};
+
+// x * y + z: of floating-point numbers with the roundings of the tier's class, of integers modulo 2^32 or 2^64.
+template <class D>
+HWY_INLINE hn::Vec<D> MultiplyAdd(D /*d*/, hn::Vec<D> x, hn::Vec<D> y, hn::Vec<D> z) {
+  if constexpr (hwy::IsFloat<hn::TFromD<D>>()) {
+    return hn::MulAdd(x, y, z);
+  } else {
+    return hn::Add(hn::Mul(x, y), z);
+  }
+}
+
+// ---- Tiles whose lanes run over columns (N > 1) ----------------------------------------------------------------
+// Indices are template parameters, so that the accumulator array dissolves into registers before GCC's optimisers see
+// a loop; written as loops, GCC 12 keeps tiles of 24 and more accumulators in memory.
+
+template <class D, std::size_t... kVec>
+HWY_INLINE void FmaRow(D d, hn::Vec<D> a, const hn::Vec<D>* b, hn::Vec<D>* acc, std::index_sequence<kVec...>) {
+  ((acc[kVec] = MultiplyAdd(d, a, b[kVec], acc[kVec])), ...);
+}
+
+// The vectors of one row of B, kVecs of each panel.
+template <int kVecs, class D, typename T, std::size_t... kVec>
+HWY_INLINE void LoadRowOfB(D d, const T* p, std::ptrdiff_t panel_stride, hn::Vec<D>* b, std::index_sequence<kVec...>) {
+  ((b[kVec] = hn::LoadU(d, p + static_cast<std::ptrdiff_t>(kVec / kVecs) * panel_stride + kVec % kVecs * HWY_LANES(T))),
+   ...);
+}
+
+// acc += a(:, k) * b(k, :), one step of k, over kPanels panels of kVecs vectors, b_panel_stride apart. kNarrow: over
+// the first b_panel_stride elements of one vector; not one more is read.
+template <int kVecs, int kPanels, bool kNarrow = false, class D, typename T, std::size_t... kRow>
+HWY_INLINE void Step(D d, const T* a, std::ptrdiff_t a_row_stride, const T* b_row, std::ptrdiff_t b_panel_stride,
+                     hn::Vec<D>* acc, std::index_sequence<kRow...>) {
+  constexpr std::make_index_sequence<kVecs * kPanels> kAllVecs;
+  hn::Vec<D> b[kVecs * kPanels];
+  if constexpr (kNarrow) {
+    static_assert(kVecs * kPanels == 1);
+    b[0] = LoadFirst(d, b_row, static_cast<std::size_t>(b_panel_stride));
+  } else {
+    LoadRowOfB<kVecs>(d, b_row, b_panel_stride, b, kAllVecs);
+  }
+  (FmaRow(d, hn::Set(d, a[static_cast<std::ptrdiff_t>(kRow) * a_row_stride]), b, acc + kRow * kVecs * kPanels,
+          kAllVecs),
+   ...);
+}
+
+// Where the next step of k is.
+template <typename T>
+struct Position {
+  const T* a;
+  const T* b;
+  const char* next;
+};
+
+// Asks for as many cache lines as one step of a panel is long. T1: L1 is full of what is used now.
+template <int kVecs, typename T>
+HWY_INLINE void PrefetchStep(const char* next) {
+  constexpr std::size_t kBytes = static_cast<std::size_t>(kVecs) * HWY_LANES(T) * sizeof(T);
+  for (std::size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(next + i, /*rw=*/0, /*locality=*/2);
+}
+
+// `k` steps of k from `at`, step t into chain t mod kChains. `acc` has kCount accumulators per chain.
+template <int kChains, int kRows, int kVecs, int kPanels, bool kPrefetch, bool kNarrow, class D, typename T>
+HWY_INLINE void Steps(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t k, hn::Vec<D>* acc) {
+  constexpr int kCount = kRows * kVecs * kPanels;
+  constexpr std::make_index_sequence<kRows> kAllRows;
+  const std::ptrdiff_t a_row = t.a_row_stride;
+  const std::ptrdiff_t a_k = t.a_k_stride;
+  const std::ptrdiff_t b_k = t.b_k_stride;
+  // The cast says that n is small; FirstN would branch on it in the loop.
+  const std::ptrdiff_t b_panel = kNarrow ? static_cast<std::uint8_t>(t.n) : t.b_panel_stride;
+  const T* a = at.a;
+  const T* b = at.b;
+  if constexpr (kChains == 1) {
+    const char* next = at.next;
+    for (; k != 0; --k) {
+      if constexpr (kPrefetch) {
+        PrefetchStep<kVecs, T>(next);
+        next += t.next_step;
+      }
+      Step<kVecs, kPanels, kNarrow>(d, a, a_row, b, b_panel, acc, kAllRows);
+      a += a_k;
+      b += b_k;
+    }
+  } else {
+    static_assert(kChains == 4);
+    for (; k >= 4; k -= 4) {
+      Step<kVecs, kPanels, kNarrow>(d, a, a_row, b, b_panel, acc, kAllRows);
+      Step<kVecs, kPanels, kNarrow>(d, a + a_k, a_row, b + b_k, b_panel, acc + kCount, kAllRows);
+      Step<kVecs, kPanels, kNarrow>(d, a + 2 * a_k, a_row, b + 2 * b_k, b_panel, acc + 2 * kCount, kAllRows);
+      Step<kVecs, kPanels, kNarrow>(d, a + 3 * a_k, a_row, b + 3 * b_k, b_panel, acc + 3 * kCount, kAllRows);
+      a += 4 * a_k;
+      b += 4 * b_k;
+    }
+    if (k > 0) Step<kVecs, kPanels, kNarrow>(d, a, a_row, b, b_panel, acc, kAllRows);
+    if (k > 1) Step<kVecs, kPanels, kNarrow>(d, a + a_k, a_row, b + b_k, b_panel, acc + kCount, kAllRows);
+    if (k > 2) Step<kVecs, kPanels, kNarrow>(d, a + 2 * a_k, a_row, b + 2 * b_k, b_panel, acc + 2 * kCount, kAllRows);
+  }
+}
+
+// Loads or stores vector `vec` of a row of n columns; `kFull` promises that all columns are there. Where masks are
+// registers, a tile's are computed once and its rows need no branch.
+template <bool kFull, class D, typename T>
+HWY_INLINE hn::Vec<D> LoadColumns(D d, const T* row, std::size_t vec, std::size_t n) {
+  const std::size_t begin = vec * HWY_LANES(T);
+  if (kFull) return hn::LoadU(d, row + begin);
+#if HWY_TARGET == HWY_AVX3
+  return LoadFirst(d, row + begin, HWY_MIN(HWY_MAX(n, begin) - begin, HWY_LANES(T)));
+#else
+  if (begin + HWY_LANES(T) <= n) return hn::LoadU(d, row + begin);
+  return begin < n ? LoadFirst(d, row + begin, n - begin) : hn::Zero(d);
+#endif
+}
+template <bool kFull, class D, typename T>
+HWY_INLINE void StoreColumns(D d, hn::Vec<D> v, T* row, std::size_t vec, std::size_t n) {
+  const std::size_t begin = vec * HWY_LANES(T);
+  if (kFull) return hn::StoreU(v, d, row + begin);
+#if HWY_TARGET == HWY_AVX3
+  StoreFirst(d, v, row + begin, HWY_MIN(HWY_MAX(n, begin) - begin, HWY_LANES(T)));
+#else
+  if (begin + HWY_LANES(T) <= n) {
+    hn::StoreU(v, d, row + begin);
+  } else if (begin < n) {
+    StoreFirst(d, v, row + begin, n - begin);
+  }
+#endif
+}
+
+// What outputs start from: bias or +0, plus beta * C.
+template <bool kFull, int kVecs, class D, typename T, std::size_t... kVec, std::size_t... kI>
+HWY_INLINE void Start(D d, const TileArgs<T>& t, hn::Vec<D>* acc, std::index_sequence<kVec...>,
+                      std::index_sequence<kI...>) {
+  const auto n = static_cast<std::size_t>(t.n);
+  hn::Vec<D> bias[kVecs];
+  if (t.bias == nullptr) {
+    ((bias[kVec] = hn::Zero(d)), ...);
+  } else {
+    ((bias[kVec] = LoadColumns<kFull>(d, t.bias, kVec, n)), ...);
+  }
+  if (t.beta == T{0}) {
+    ((acc[kI] = bias[kI % kVecs]), ...);
+  } else {
+    const hn::Vec<D> beta = hn::Set(d, t.beta);
+    ((acc[kI] = MultiplyAdd(
+          d, beta, LoadColumns<kFull>(d, t.c + static_cast<std::ptrdiff_t>(kI / kVecs) * t.c_row_stride, kI % kVecs, n),
+          bias[kI % kVecs])),
+     ...);
+  }
+}
+
+// The sum over the chains of output vector kIndex, which lie kCount vectors apart.
+template <int kChains, int kCount, class V>
+HWY_INLINE V SumChains(const V* acc) {
+  static_assert(kChains == 1 || kChains == 4);
+  if constexpr (kChains == 1) return acc[0];
+  return hn::Add(hn::Add(acc[0], acc[kCount]), hn::Add(acc[2 * kCount], acc[3 * kCount]));
+}
+
+// Stores the sums of the chains, or adds them to C.
+template <bool kFull, int kChains, int kVecs, class D, typename T, std::size_t... kI>
+HWY_INLINE void Finish(D d, const TileArgs<T>& t, bool first, const hn::Vec<D>* acc, std::index_sequence<kI...>) {
+  constexpr int kCount = static_cast<int>(sizeof...(kI));
+  const auto n = static_cast<std::size_t>(t.n);
+  const auto c = [&t](std::size_t i) HWY_ATTR { return t.c + static_cast<std::ptrdiff_t>(i / kVecs) * t.c_row_stride; };
+  if (!first) {
+    (StoreColumns<kFull>(d, hn::Add(LoadColumns<kFull>(d, c(kI), kI % kVecs, n), SumChains<kChains, kCount>(acc + kI)),
+                         c(kI), kI % kVecs, n),
+     ...);
+  } else if (kChains == 1 || t.k != 0) {
+    (StoreColumns<kFull>(d, SumChains<kChains, kCount>(acc + kI), c(kI), kI % kVecs, n), ...);
+  } else {
+    // K = 0 is the start itself; adding chains of +0 would lose the sign of -0.
+    (StoreColumns<kFull>(d, acc[kI], c(kI), kI % kVecs, n), ...);
+  }
+}
+
+template <int kVecs, class D, typename T, std::size_t... kI>
+HWY_INLINE void StartAll(D d, const TileArgs<T>& t, hn::Vec<D>* acc, std::index_sequence<kI...> all) {
+  constexpr std::make_index_sequence<kVecs> kAllVecs;
+  if (t.n == static_cast<std::int32_t>(kVecs * HWY_LANES(T))) {
+    Start<true, kVecs>(d, t, acc, kAllVecs, all);
+  } else {
+    Start<false, kVecs>(d, t, acc, kAllVecs, all);
+  }
+}
+
+template <int kChains, int kVecs, class D, typename T, std::size_t... kI>
+HWY_INLINE void FinishAll(D d, const TileArgs<T>& t, bool first, const hn::Vec<D>* acc,
+                          std::index_sequence<kI...> all) {
+  if (t.n == static_cast<std::int32_t>(kVecs * HWY_LANES(T))) {
+    Finish<true, kChains, kVecs>(d, t, first, acc, all);
+  } else {
+    Finish<false, kChains, kVecs>(d, t, first, acc, all);
+  }
+}
+
+template <class V, std::size_t... kI>
+HWY_INLINE void ZeroAll(V zero, V* acc, std::index_sequence<kI...>) {
+  ((acc[kI] = zero), ...);
+}
+
+// A tile of kRows x (kPanels * kVecs * lanes) with kChains FMA chains per output. kNarrow: of B's rows n elements are
+// read.
+template <typename T, int kRows, int kVecs, int kPanels, int kChains, bool kNarrow = false>
+void ColumnTile(const TileArgs<T>& t) {
+  const hn::ScalableTag<T> d;
+  constexpr int kCount = kRows * kVecs * kPanels;  // accumulators per chain
+  constexpr std::make_index_sequence<kCount> kAllOutputs;
+  Position<T> at{t.a, t.b, t.next};
+  std::ptrdiff_t k = t.k;
+  bool first = t.first;
+  do {  // a chunk; K = 0 has one too, of no step
+    const std::ptrdiff_t chunk = HWY_MIN(k, std::ptrdiff_t{kernels::kQ});
+    hn::Vec<hn::ScalableTag<T>> acc[kChains * kCount];
+    ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kChains * kCount>());
+    if (first) StartAll<kVecs * kPanels>(d, t, acc, kAllOutputs);
+    Steps<kChains, kRows, kVecs, kPanels, kPanels == 1 && kChains == 1, kNarrow>(d, t, at, chunk, acc);
+    FinishAll<kChains, kVecs * kPanels>(d, t, first, acc, kAllOutputs);
+    first = false;
+    k -= chunk;
+    at.a += chunk * t.a_k_stride;
+    at.b += chunk * t.b_k_stride;
+    at.next += chunk * t.next_step;
+  } while (k > 0);
+}
+
+// ---- Tiles of few rows and all of K ------------------------------------------------------------------------------
+// One panel of few rows has too few accumulators. Chunks of K are independent until their sums are added, so kStreams
+// of them run side by side; the additions stay in order.
+
+// One step of k in each stream, kQ steps apart.
+template <int kVecs, int kStreamAccumulators, class D, typename T, std::size_t... kRow, std::size_t... kStream>
+HWY_INLINE void StepStreams(D d, const TileArgs<T>& t, const T* a, const T* b, hn::Vec<D>* acc,
+                            std::index_sequence<kRow...> rows, std::index_sequence<kStream...>) {
+  (Step<kVecs, 1>(d, a + static_cast<std::ptrdiff_t>(kStream) * kernels::kQ * t.a_k_stride, t.a_row_stride,
+                  b + static_cast<std::ptrdiff_t>(kStream) * kernels::kQ * t.b_k_stride, 0,
+                  acc + kStream * kStreamAccumulators, rows),
+   ...);
+}
+
+// Adds the sums of one chunk to s, or makes them s.
+template <int kChains, int kCount, class V, std::size_t... kI>
+HWY_INLINE void AddChunk(bool first, const V* acc, V* s, std::index_sequence<kI...>) {
+  ((s[kI] = first ? SumChains<kChains, kCount>(acc + kI) : hn::Add(s[kI], SumChains<kChains, kCount>(acc + kI))), ...);
+}
+template <int kChains, int kCount, class V, std::size_t... kStream>
+HWY_INLINE void AddChunks(bool first, const V* acc, V* s, std::index_sequence<kStream...>) {
+  (AddChunk<kChains, kCount>(first && kStream == 0, acc + kStream * kChains * kCount, s,
+                             std::make_index_sequence<kCount>()),
+   ...);
+}
+
+template <bool kFull, int kVecs, class D, typename T, std::size_t... kI>
+HWY_INLINE void StoreAll(D d, const TileArgs<T>& t, const hn::Vec<D>* s, std::index_sequence<kI...>) {
+  (StoreColumns<kFull>(d, s[kI], t.c + static_cast<std::ptrdiff_t>(kI / kVecs) * t.c_row_stride, kI % kVecs,
+                       static_cast<std::size_t>(t.n)),
+   ...);
+}
+
+// Adds the next kStreams whole chunks to s, side by side, and moves `at` behind them.
+template <typename T, int kRows, int kVecs, int kStreams, int kChains, class D, class V = hn::Vec<D>>
+HWY_INLINE void Chunks(D d, const TileArgs<T>& t, bool first, Position<T>& at, V* s) {
+  constexpr int kCount = kRows * kVecs;
+  constexpr std::make_index_sequence<kStreams> kAllStreams;
+  constexpr std::make_index_sequence<kRows> kAllRows;
+  V acc[kStreams * kChains * kCount];
+  ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kStreams * kChains * kCount>());
+  if (first) StartAll<kVecs>(d, t, acc, std::make_index_sequence<kCount>());
+  for (int step = 0; step < kernels::kQ; step += kChains) {
+    StepStreams<kVecs, kChains * kCount>(d, t, at.a, at.b, acc, kAllRows, kAllStreams);
+    if constexpr (kChains == 4) {
+      for (int chain = 1; chain < 4; ++chain) {
+        StepStreams<kVecs, kChains * kCount>(d, t, at.a + chain * t.a_k_stride, at.b + chain * t.b_k_stride,
+                                             acc + chain * kCount, kAllRows, kAllStreams);
+      }
+    }
+    at.a += kChains * t.a_k_stride;
+    at.b += kChains * t.b_k_stride;
+  }
+  AddChunks<kChains, kCount>(first, acc, s, kAllStreams);
+  at.a += (kStreams - 1) * kernels::kQ * t.a_k_stride;
+  at.b += (kStreams - 1) * kernels::kQ * t.b_k_stride;
+}
+
+// A tile of kRows x (kVecs * lanes) over all of K, up to kStreams chunks side by side.
+template <typename T, int kRows, int kVecs, int kStreams, int kChains>
+void LongTile(const TileArgs<T>& t) {
+  const hn::ScalableTag<T> d;
+  using V = hn::Vec<hn::ScalableTag<T>>;
+  constexpr int kCount = kRows * kVecs;
+  constexpr std::ptrdiff_t kQ = kernels::kQ;
+  constexpr std::make_index_sequence<kCount> kAllOutputs;
+
+  V s[kCount];
+  ZeroAll(hn::Zero(d), s, kAllOutputs);
+  Position<T> at{t.a, t.b, nullptr};
+  std::ptrdiff_t k = t.k;
+  for (; k >= kStreams * kQ; k -= kStreams * kQ) Chunks<T, kRows, kVecs, kStreams, kChains>(d, t, k == t.k, at, s);
+  if constexpr (kStreams > 3) {
+    if (k >= 3 * kQ) {
+      Chunks<T, kRows, kVecs, 3, kChains>(d, t, k == t.k, at, s);
+      k -= 3 * kQ;
+    }
+  }
+  if constexpr (kStreams > 2) {
+    if (k >= 2 * kQ) {
+      Chunks<T, kRows, kVecs, 2, kChains>(d, t, k == t.k, at, s);
+      k -= 2 * kQ;
+    }
+  }
+  for (; k > 0; k -= HWY_MIN(k, kQ)) {
+    const std::ptrdiff_t chunk = HWY_MIN(k, kQ);
+    V acc[kChains * kCount];
+    ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kChains * kCount>());
+    if (k == t.k) StartAll<kVecs>(d, t, acc, kAllOutputs);
+    Steps<kChains, kRows, kVecs, 1, false, false>(d, t, at, chunk, acc);
+    AddChunk<kChains, kCount>(k == t.k, acc, s, kAllOutputs);
+    at.a += chunk * t.a_k_stride;
+    at.b += chunk * t.b_k_stride;
+  }
+  if (t.n == static_cast<std::int32_t>(kVecs * HWY_LANES(T))) {
+    StoreAll<true, kVecs>(d, t, s, kAllOutputs);
+  } else {
+    StoreAll<false, kVecs>(d, t, s, kAllOutputs);
+  }
+}
+
+// ---- Outer products (K = 1) --------------------------------------------------------------------------------------
+// What a gradient of one sample is. Each output has one step, so there is nothing to keep in registers: rows pass by.
+
+// Columns [j, j + lanes) or, of the last ones, [j, n) of a row of C. Several chains add +0, which makes -0 of an
+// underflow +0.
+template <bool kFull, bool kSeveralChains, class D, typename T>
+HWY_INLINE void OuterColumns(D d, const TileArgs<T>& t, hn::Vec<D> a, std::size_t j, T* c) {
+  const auto n = static_cast<std::size_t>(t.n);
+  const std::size_t vec = j / HWY_LANES(T);
+  hn::Vec<D> start = t.bias == nullptr ? hn::Zero(d) : LoadColumns<kFull>(d, t.bias, vec, n);
+  if (t.beta != T{0}) start = MultiplyAdd(d, hn::Set(d, t.beta), LoadColumns<kFull>(d, c, vec, n), start);
+  hn::Vec<D> p = MultiplyAdd(d, a, LoadColumns<kFull>(d, t.b, vec, n), start);
+  if constexpr (kSeveralChains) p = hn::Add(p, hn::Zero(d));
+  StoreColumns<kFull>(d, p, c, vec, n);
+}
+
+template <typename T, bool kSeveralChains>
+void OuterProduct(const TileArgs<T>& t, std::ptrdiff_t m) {
+  const hn::ScalableTag<T> d;
+  const auto n = static_cast<std::size_t>(t.n);
+  const std::ptrdiff_t a_row_stride = t.a_row_stride;
+  const std::ptrdiff_t c_row_stride = t.c_row_stride;
+  const T* a = t.a;
+  T* c = t.c;
+  if (n <= HWY_LANES(T) && t.beta == T{0}) {  // everything but A stays in registers
+    const auto b = LoadFirst(d, t.b, n);
+    const auto start = t.bias == nullptr ? hn::Zero(d) : LoadFirst(d, t.bias, n);
+    for (; m > 0; --m) {
+      auto p = MultiplyAdd(d, hn::Set(d, *a), b, start);
+      if constexpr (kSeveralChains) p = hn::Add(p, hn::Zero(d));
+      StoreFirst(d, p, c, n);
+      a += a_row_stride;
+      c += c_row_stride;
+    }
+    return;
+  }
+  for (; m > 0; --m) {
+    const auto a_row = hn::Set(d, *a);
+    std::size_t j = 0;
+    for (; j + HWY_LANES(T) <= n; j += HWY_LANES(T)) OuterColumns<true, kSeveralChains>(d, t, a_row, j, c);
+    if (j < n) OuterColumns<false, kSeveralChains>(d, t, a_row, j, c);
+    a += a_row_stride;
+    c += c_row_stride;
+  }
+}
+
+}  // namespace lanewise::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // LANEWISE_GEMM_COLUMNS_INL_H_

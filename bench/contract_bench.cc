@@ -49,6 +49,7 @@ struct Way {
   Way(const Kernels& kernels, std::ptrdiff_t size)
       : context(kernels), c(Aligned(std::vector<float>(static_cast<std::size_t>(size)))) {}
   Context context;
+  std::optional<PackedMatrix<float>> packed = {};  // B, as the context's kernels read it
   Floats c;
   std::function<void()> run;
 };
@@ -57,8 +58,7 @@ struct Dense {
   std::ptrdiff_t m, n, k;
   std::vector<float> b = {}, bias = {};
   Floats a = {}, b_transposed = {};
-  std::optional<PackedMatrix<float>> packed = {};  // in the layout that all kernels share
-  std::vector<std::unique_ptr<Way>> ways = {};     // the first is the contract's
+  std::vector<std::unique_ptr<Way>> ways = {};  // the first is the contract's
   std::string error = {};
 
   MatrixView<const float> A() const { return {a.data(), m, k}; }
@@ -69,10 +69,13 @@ struct Dense {
 void AddGemmWay(Dense& d, const Kernels& kernels) {
   d.ways.push_back(std::make_unique<Way>(kernels, d.m * d.n));
   Way& way = *d.ways.back();
+  Result<PackedMatrix<float>> packed = PackedMatrix<float>::Pack(kernels, d.B());
+  if (!packed.ok()) throw std::bad_alloc();  // there is no other error
+  way.packed.emplace(*std::move(packed));
   const GemmPlan plan = PlanGemm({.m = d.m, .n = d.n, .k = d.k, .b_packed = true}, kernels, way.context.machine(), 1);
   way.run = [&d, &way, plan] {
     const GemmOptions<float> options{.bias = d.bias.data()};
-    const Status status = Gemm<float>(way.context, plan, d.A(), *d.packed, {way.c.data(), d.m, d.n}, options);
+    const Status status = Gemm<float>(way.context, plan, d.A(), *way.packed, {way.c.data(), d.m, d.n}, options);
     if (!status.ok()) d.error = status.message();
   };
 }
@@ -110,12 +113,6 @@ Prepared PrepareDense(Tier tier, std::ptrdiff_t m, Layer layer) {
   d->b_transposed = Aligned(b_transposed);
   const Kernels kernels = *SelectKernels(Name(tier));
   const FreeKernels& free = *FreeKernelsOf(tier);
-  Result<PackedMatrix<float>> packed = PackedMatrix<float>::Pack(kernels, d->B());
-  if (packed.ok()) {
-    d->packed.emplace(*std::move(packed));
-  } else {
-    throw std::bad_alloc();  // there is no other error
-  }
   AddGemmWay(*d, kernels);
   for (const kernels::GemmKernel<float>& gemm : free.gemm) {
     Selection selection{.table = kernels.table(), .rest = tier, .tiers = {}};

@@ -71,6 +71,7 @@ constexpr GemmKernel<float> MakeKernel() {
   GemmKernel<float> kernel = own::MakeGemmKernel<float>();
   kernel.chains1 =
       WithoutChunks<TileShape::kVecs1, 1, kLong>(kernel.chains1, std::make_index_sequence<TileShape::kRows1>(), kFew);
+  kernel.interleaved4 = {};  // its four chains are the contract's
   kernel.chains4 = WithoutChunks<1, kChains4, kLong>(kernel.chains4, std::make_index_sequence<kRows4>(), kFew);
   return kernel;
 }

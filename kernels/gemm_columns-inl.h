@@ -56,7 +56,7 @@ struct TileShape {
   static constexpr int kRows1 = 8, kVecs1 = 3;  // 24 + 3 + 1 of 32
   static constexpr int kRows4 = 6;
   static constexpr int kAccumulators16 = 16;
-  static constexpr int kAccumulators4 = 24;
+  static constexpr int kAccumulators4 = 16;  // of more, GCC 12 keeps some in memory
   template <typename T>
   static constexpr int kMaxUnits = sizeof(T) == 4 ? 8 : 6;
   static constexpr int kWide1[] = {4, 2, 2, 1, 1, 1}, kWide4[] = {4, 2, 1, 1, 1, 1};

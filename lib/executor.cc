@@ -3,11 +3,13 @@
 // The thread pool. Its whole protocol is one counter: `remaining`, the tasks of the current Run that nobody has
 // claimed yet. A thread claims one by counting it down, and only then reads what the tasks are: Run cannot return, nor
 // another begin, before a claimed task is finished, so that what it reads is stable. A thread that wakes late finds 0
-// and sleeps again; nobody waits for it.
+// and sleeps again; nobody waits for it. The caller takes tasks from the first on, the others from the last on, so that
+// of two threads each gets in every Run what its caches hold since the last.
 
 #include "lanewise/executor.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <thread>
@@ -22,10 +24,12 @@
 namespace lanewise {
 namespace {
 
-// Spins before a thread sleeps. A pause takes about 140 cycles on Skylake and its successors (40 on others), so this
-// is about 15 us at 3 GHz: what falling asleep and being woken costs. Waiting longer than that helps less than it
-// hurts.
-constexpr int kSpins = 300;
+// How long a thread spins before it sleeps: longer than a program computes on one thread between two products. Waking
+// one that sleeps took the caller 2 to 10 us in a virtual machine (Zen 5), and the other 50 until it ran; one that
+// spins has its task within 0.3. Spins between two looks at the clock: one takes about 140 cycles on Skylake and its
+// successors, 40 on others.
+constexpr std::chrono::microseconds kSpinTime(1000);
+constexpr int kSpins = 64;
 
 #if defined(__x86_64__)
 
@@ -52,10 +56,14 @@ void SetFloatingPointControl(std::uint64_t control) { asm volatile("msr fpcr, %0
 
 // Waits until `word` is not `value`: spins, then sleeps. Returns what it became.
 int WaitWhile(std::atomic<int>& word, int value) {
+  using Clock = std::chrono::steady_clock;
   int seen = word.load(std::memory_order_acquire);
-  for (int i = 0; seen == value && i < kSpins; ++i) {
-    Pause();
-    seen = word.load(std::memory_order_acquire);
+  if (seen != value) return seen;
+  for (const auto end = Clock::now() + kSpinTime; seen == value && Clock::now() < end;) {
+    for (int i = 0; seen == value && i < kSpins; ++i) {
+      Pause();
+      seen = word.load(std::memory_order_acquire);
+    }
   }
   while (seen == value) {
     word.wait(value, std::memory_order_acquire);
@@ -90,6 +98,7 @@ struct ThreadPool::Team {
     task = task_in;
     context = context_in;
     control = FloatingPointControl();
+    from_last.store(0, std::memory_order_relaxed);
     unfinished.store(tasks, std::memory_order_relaxed);
     // Publishes all of the above. Sequentially consistent (as is the count in Work), because whether a sleeper must be
     // woken is decided by a load that follows.
@@ -100,10 +109,11 @@ struct ThreadPool::Team {
       for (int i = 1; i < tasks; ++i) remaining.notify_one();
     }
 
+    int next = 0;
     int left = remaining.load(std::memory_order_acquire);
     while (left > 0) {
       if (!Claim(left)) continue;
-      task(context, tasks - left);
+      task(context, next++);
       unfinished.fetch_sub(1, std::memory_order_acq_rel);
       left = remaining.load(std::memory_order_acquire);
     }
@@ -116,18 +126,19 @@ struct ThreadPool::Team {
       left = WaitWhile(remaining, 0);
       if (left == kStop || !Claim(left)) continue;
       SetFloatingPointControl(control);
-      task(context, tasks - left);
+      task(context, tasks - 1 - from_last.fetch_add(1, std::memory_order_relaxed));
       if (unfinished.fetch_sub(1) == 1) unfinished.notify_one();
     }
   }
 
-  // Claims the task tasks - left, if `left` is still what remains; else updates `left`.
+  // Claims a task, if `left` is still what remains; else updates `left`.
   bool Claim(int& left) {
     return remaining.compare_exchange_strong(left, left - 1, std::memory_order_acquire, std::memory_order_acquire);
   }
 
-  // 64: all threads write these two, so each has a cache line to itself.
+  // 64: all threads write these, so each has a cache line to itself.
   alignas(64) std::atomic<int> remaining{0};   // tasks not yet claimed, or kStop
+  alignas(64) std::atomic<int> from_last{0};   // tasks that others than the caller have claimed
   alignas(64) std::atomic<int> unfinished{0};  // tasks that have not returned
 
   alignas(64) const int pid;

@@ -84,6 +84,11 @@ PackB ChoosePackB(const GemmShape& shape, bool interleaved, std::ptrdiff_t row_b
   return shape.b_column_stride == 1 && !pays ? PackB::kInPlace : PackB::kEachCall;
 }
 
+// How many times the time that `parts` equal parts of n units would take the longest takes.
+double Unevenness(std::ptrdiff_t n, int parts) {
+  return static_cast<double>(CeilDiv(n, parts)) * static_cast<double>(parts) / static_cast<double>(n);
+}
+
 GemmSplit ChooseSplit(const GemmShape& shape, std::ptrdiff_t panels, std::ptrdiff_t row_blocks, double break_even,
                       int threads) {
   if (threads <= 1) return GemmSplit::kOneThread;
@@ -91,9 +96,9 @@ GemmSplit ChooseSplit(const GemmShape& shape, std::ptrdiff_t panels, std::ptrdif
     return GemmSplit::kSmall;
   }
   // Columns first: a thread then packs and keeps its own part of B. Rows where that leaves a thread less than two
-  // panels, or less than rows would give it.
-  if (panels >= 2 * threads) return GemmSplit::kColumns;
-  if (row_blocks >= threads) return GemmSplit::kRows;
+  // panels, or one of them much more than the others.
+  const bool few_panels = panels < 2 * threads || Unevenness(panels, threads) > 1.1 * Unevenness(row_blocks, threads);
+  if (row_blocks >= threads && few_panels) return GemmSplit::kRows;
   return panels >= threads ? GemmSplit::kColumns : GemmSplit::kIndivisible;
 }
 

@@ -123,8 +123,20 @@ TEST_CASE("many short runs, with and without time to fall asleep between them") 
   ThreadPool pool(3);
   for (int i = 0; i < 5000; ++i) REQUIRE(EachOnce(pool, 1 + i % 5));
   for (int i = 0; i < 50; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    std::this_thread::sleep_for(std::chrono::milliseconds(3));
     REQUIRE(EachOnce(pool, 3));
+  }
+}
+
+// What makes a thread find its part of an operand in its own cache.
+TEST_CASE("the caller takes tasks from the first on, the others from the last on") {
+  ThreadPool pool(2);
+  const std::thread::id caller = std::this_thread::get_id();
+  for (int i = 0; i < 200; ++i) {
+    std::vector<std::thread::id> ran_by(9);
+    RunTasks(pool, 9, [&](int task) { ran_by[static_cast<std::size_t>(task)] = std::this_thread::get_id(); });
+    const auto first_of_other = std::ranges::find_if(ran_by, [=](std::thread::id id) { return id != caller; });
+    CHECK(std::find(first_of_other, ran_by.end(), caller) == ran_by.end());
   }
 }
 

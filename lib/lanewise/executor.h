@@ -63,7 +63,7 @@ ThreadCount DefaultThreads();
 //
 // - They are started by the first Run that has several tasks, and again in a child process after fork(), where the
 //   parent's do not exist. Where some cannot be created there are fewer (at worst none), and Threads() says so.
-// - A waiting thread spins for some microseconds before it sleeps in the kernel.
+// - A waiting thread spins for a millisecond before it sleeps in the kernel.
 // - A call from inside a task, or while another thread's Run is at work, runs its tasks on the calling thread.
 // - Threads run tasks with the floating-point control settings (rounding, denormals) of the caller of Run.
 // - After the first, Run allocates nothing.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Declared in free_kernels.h. The tiles are put together from the pieces of gemm-inl.h; functions, whose pieces are the
+// Declared in free_kernels.h. The tiles are put together from the pieces of gemm_columns-inl.h; functions, whose pieces are the
 // contract's operations, are written anew: about as accurate, for ordinary inputs alone (no care for overflow, NaN or
 // denormal results), which favours them.
 
@@ -82,7 +82,7 @@ HWY_INLINE V LoadPart(D d, const float* p, std::size_t n) {
   return kFull ? hn::LoadU(d, p) : own::LoadFirst(d, p, n);
 }
 
-// kRows x kCols outputs of kStreams accumulators each; indices as template parameters, as in gemm-inl.h.
+// kRows x kCols outputs of kStreams accumulators each; indices as template parameters, as in gemm_columns-inl.h.
 template <bool kFull, int kCols, std::size_t... kI>
 HWY_INLINE void DotStep(D d, const float* a, const float* b, std::ptrdiff_t k, std::size_t n, V* acc,
                         std::index_sequence<kI...>) {

@@ -83,7 +83,7 @@ struct TileShape {
 #else
 #error "Give this target a tile shape"
 #endif
-  // (Above) 2 to 16 columns, of packed weights: accumulators of a tile, and units of columns of a panel, at most.
+  // (Above) 2 to 16 columns in interleaved panels: accumulators of a tile, and units of columns of a panel, at most.
   // One column: the 16 chains are 16 / lanes vectors per row.
   template <typename T>
   static constexpr int kVecs16 = 16 / static_cast<int>(HWY_LANES(T));

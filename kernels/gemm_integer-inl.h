@@ -2,7 +2,7 @@
 //
 // The GEMM micro-kernels for integers, modulo 2^32 or 2^64. Being exact in any order they need neither chains nor
 // chunks, and no tiles of their own for few rows: the chain from sum to sum is one addition of one cycle. Where the
-// target multiplies T in one instruction they are the tiles of gemm-inl.h; elsewhere only the steps differ.
+// target multiplies T in one instruction they are the tiles of gemm_columns-inl.h; elsewhere only the steps differ.
 
 #if defined(LANEWISE_GEMM_INTEGER_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LANEWISE_GEMM_INTEGER_INL_H_
@@ -122,6 +122,7 @@ constexpr GemmTiles<T> MakeIntegerTiles(std::index_sequence<kRow...>) {
           .nr = kVecs * static_cast<int>(HWY_LANES(T)),
           .k_group = 1,
           .unit_k_stride = false,
+          .prefetches = IntegerTileShape<T>::kNativeProduct,
           .pack_rows = nullptr,
           .pack_columns = &PackColumns<T, kVecs* static_cast<int>(HWY_LANES(T))>,
           .tile = {IntegerTile<T, kRow + 1, kVecs>()...},

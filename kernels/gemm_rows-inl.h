@@ -138,7 +138,7 @@ HWY_INLINE void StoreTransposed(D d, const T* in, std::size_t rows, std::size_t 
   (store(v[kRow], kRow), ...);
 }
 
-// GemmTiles::transposed of kernel_table.h.
+// GemmTiles::lanes_over_rows of kernel_table.h.
 template <typename T>
 void LanesOverRows(const TileArgs<T>& t, std::ptrdiff_t m) {
   const hn::ScalableTag<T> d;

@@ -49,8 +49,8 @@ struct TileArgs {
   T* c;
   std::ptrdiff_t c_row_stride;
   const T* bias;  // n values or null
-  // Hint, for tiles of one panel and one chain: step k prefetches from next + k * next_step (bytes) on as much as it
-  // reads of B.
+  // Hint, for tiles that heed it (GemmTiles::prefetches): step k prefetches from next + k * next_step (bytes) on as
+  // much as it reads of B.
   const char* next;
   std::ptrdiff_t next_step;
   std::ptrdiff_t k;
@@ -86,6 +86,7 @@ struct GemmTiles {
   std::int32_t nr;
   std::int32_t k_group;          // of packed panels: 1, or 4
   bool unit_k_stride;            // a_k_stride must be 1 (the lanes run over chains, that is along k)
+  bool prefetches;               // `tile` heeds TileArgs::next
   PackFunction<T> pack_rows;     // null: rows are copied
   PackFunction<T> pack_columns;  // null for one column
   TileFunction<T> tile[kMaxMr];

@@ -152,6 +152,7 @@ template <typename T>
 [[gnu::always_inline]] inline Status Run(Context& context, const GemmPlan& plan, const MatrixView<const T>& a,
                                          const PackedMatrix<T>& b, const MatrixView<T>& c,
                                          const GemmOptions<T>& options) {
+  // All kernels of a type interleave for the same N, so an equal NR is an equal layout.
   if (b.nr() != plan.nr) return WrongLayout(plan, b);
   return internal::RunGemm(context, plan, a, b, c, options);
 }

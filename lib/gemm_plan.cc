@@ -62,7 +62,7 @@ PackA ChoosePackA(const GemmShape& shape, std::ptrdiff_t block_rows, std::ptrdif
 // 10 cycles per 4 k and 200 in all, and saves about 1.5 cycles per row and 4 k (Zen 5, avx512).
 bool Interleaves(const GemmShape& shape) {
   if (shape.b_packed) return true;
-  const bool pays = static_cast<double>(shape.m - 8) * static_cast<double>(shape.k) > 512;
+  const bool pays = static_cast<double>(shape.m - 8) * static_cast<double>(shape.k / 4) > 128;
   return pays && (shape.a_k_stride == 1 || shape.scaled);
 }
 
@@ -140,8 +140,9 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
   const bool long_tiles = few_rows && k >= 2 * kQ;
   const bool lanes_over_rows = tiles.lanes_over_rows != nullptr && alone && k > 1 && pack_b == PackB::kInPlace &&
                                shape.a_row_stride == 1 && shape.a_k_stride != 1 && m >= kRowsForLanes && !whole_panels;
-  const bool prefetch_b = pack_b == PackB::kBeforehand && row_blocks > 1 && k * panels * nr > 2 * room;
-  const bool prefetch_a = !prefetch_b && !interleaved && row_blocks > 1 && CrossesMemoryInOrder(shape) &&
+  const bool can_prefetch = tiles.prefetches && row_blocks > 1;
+  const bool prefetch_b = can_prefetch && pack_b == PackB::kBeforehand && k * panels * nr > 2 * room;
+  const bool prefetch_a = can_prefetch && !prefetch_b && kc >= k && CrossesMemoryInOrder(shape) &&
                           m * k > static_cast<std::ptrdiff_t>(machine.l2 / sizeof(T));
   const bool direct =
       outer || lanes_over_rows || (alone && b_lies_right && k > 0 && one_block && !long_tiles && !prefetch_a);
@@ -233,9 +234,7 @@ std::string Because(const GemmPlan& plan) {
 // layer of K up to 784 with packed weights on Zen 5 (`./run bench --benchmark_filter=contract_`, README).
 std::string PriceOfOrder(const GemmPlan& plan) {
   if (ClassOf(plan) != NumericClass::kFma || plan.k == 0) return "";
-  if (plan.chains == 4) {
-    return "lanes run over the few columns and some idle: sums in any order were up to 70 % faster (avx2: 100 %)";
-  }
+  if (plan.interleaved) return "four chains for each of few sums: sums in any order were up to 15 % faster";
   if (plan.chains == 16 && plan.m < 8) return "16 chains for each of few sums: more were up to 30 % faster";
   return "";
 }

@@ -178,7 +178,7 @@ void ComputeBlocks(const Job<T>& job, Range row_blocks, Range range, T* scratch)
         const Range rows = RowBlock(plan, i);
         tile.a = job.a.data + rows.begin * job.a.row_stride + k * job.a.col_stride;
         PointAtNext(job, block, range.end, k + tile.k, {i - row_blocks.begin, row_blocks.size()}, tile);
-        if (plan.prefetch_a && rows.end < plan.m && tile.k > 0) PointAtNextRows(job, rows, tile);
+        if (plan.prefetch_a && i + 1 < row_blocks.end && tile.k > 0) PointAtNextRows(job, rows, tile);
         RowOfTiles(job, rows, block, panels, tile);
         if (activate) {
           const Range columns = Columns(job, block);

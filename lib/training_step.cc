@@ -63,8 +63,7 @@ Status TrainingStep<T>::Prepare(const Context& context, const Mlp<T>& network, c
                 .x_column_stride = x.col_stride,
                 .tier = GemmRow<T>(context.kernels().table()).tier,
                 .threads = context.executor().Threads(),
-                .l2 = context.machine().l2,
-                .thread_break_even = context.machine().thread_break_even};
+                .machine = context.machine()};
   if (key == prepared_for_) return Status();
   MatrixView<const T> input = x;
   for (std::size_t l = 0; l < layers_.size(); ++l) {

@@ -52,8 +52,7 @@ class TrainingStep {
     std::ptrdiff_t rows = 0, x_row_stride = 0, x_column_stride = 0;
     Tier tier = Tier::kPortable;
     int threads = 0;
-    std::size_t l2 = 0;
-    double thread_break_even = 0;
+    Machine machine;
     friend bool operator==(const Key&, const Key&) = default;
   };
 

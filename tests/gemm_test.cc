@@ -252,26 +252,55 @@ TEST_CASE_TEMPLATE("Gemm equals the oracle at every size around the tile and the
   });
 }
 
-TEST_CASE_TEMPLATE("Narrow products equal the oracle for every width, packed or not, however A lies", T, float, double,
-                   std::int32_t) {
+// What a case is beside its sizes, each property drawn by itself.
+template <typename T>
+void Draw(Random& random, Case& t) {
+  t.bias = random.Below(3) != 0;
+  t.beta = random.Below(4) == 0 ? kFactors<T>[1 + random.Below(2)] : 0;
+  t.packed = random.Below(2) == 0;
+  t.a = random.Below(2) == 0 ? kLayouts[random.Below(6)] : Layout::kDense;
+  t.b = random.Below(2) == 0 ? kLayouts[random.Below(6)] : Layout::kDense;
+  t.c = random.Below(4) == 0 ? Layout::kPadded : Layout::kDense;
+  t.side = random.Below(2) == 0 ? Flush::kFront : Flush::kBack;
+  t.data = random.Below(3) == 0 ? Data::kSpecial : Data::kUniform;
+}
+
+TEST_CASE_TEMPLATE("Narrow products equal the oracle for every width, packed or not, however A and B lie", T, float,
+                   double, std::int32_t) {
   ForEachTier([](Tier tier, const kernels::KernelTable&) {
     Context context(KernelsOf(tier));
-    std::uint64_t seed = 0;
+    Random random(17, Stream::kUser);
     for (std::ptrdiff_t n = 1; n <= 17; ++n) {
-      for (const std::ptrdiff_t m : {1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 17, 35}) {
+      for (const std::ptrdiff_t m : {1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 17, 50}) {
         for (const std::ptrdiff_t k : {0, 1, 2, 3, 4, 6, 7, 13, 256, 259, 512, 1030}) {
-          for (const bool packed : {false, true}) {
+          for (int i = 0; i < 2; ++i) {
             Case t{.m = m, .n = n, .k = k};
-            t.bias = ++seed % 3 != 0;
-            t.beta = seed % 5 == 0 ? kFactors<T>[seed / 5 % 3] : 0;
-            t.packed = packed;
-            t.a = seed % 4 == 0 ? kLayouts[seed / 4 % 6] : Layout::kDense;
-            t.b = kLayouts[seed % 6];
-            t.c = seed % 7 == 0 ? Layout::kPadded : Layout::kDense;
-            t.side = seed % 2 == 0 ? Flush::kFront : Flush::kBack;
-            t.data = seed % 5 < 2 ? Data::kSpecial : Data::kUniform;
-            Check<T>(context, ClassOf(tier), t, seed);
+            Draw<T>(random, t);
+            Check<T>(context, ClassOf(tier), t, random.Next64());
           }
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE_TEMPLATE("Narrow products of a transposed A equal the oracle", T, float, double) {
+  ForEachTier([](Tier tier, const kernels::KernelTable&) {
+    Context context(KernelsOf(tier));
+    Random random(18, Stream::kUser);
+    for (std::ptrdiff_t n = 2; n <= 16; ++n) {
+      for (const std::ptrdiff_t m : {16, 17, 35}) {
+        for (const std::ptrdiff_t k : {2, 3, 5, 8, 256, 259, 600}) {
+          const GemmShape shape{.type = kElementType<T>, .m = m, .n = n, .k = k, .a_row_stride = 1, .a_k_stride = m};
+          const GemmPlan plan = PlanGemm(shape, context.kernels(), context.machine(), 1);
+          // Portable has one lane; where the columns fill all lanes, these run over columns.
+          CHECK(plan.lanes_over_rows == (tier != Tier::kPortable && n % plan.nr != 0));
+          Case t{.m = m, .n = n, .k = k};
+          Draw<T>(random, t);
+          t.a = Layout::kTransposed;
+          t.b = Layout::kDense;
+          t.packed = false;
+          Check<T>(context, ClassOf(tier), t, random.Next64());
         }
       }
     }
@@ -300,6 +329,25 @@ TEST_CASE_TEMPLATE("Few rows equal the oracle over several panels and chunks of 
         }
       }
     }
+  });
+}
+
+TEST_CASE("What a plan promises to fetch or to interleave, its tiles can") {
+  ForEachTier([](Tier tier, const kernels::KernelTable&) {
+    const Kernels kernels = KernelsOf(tier);
+    Machine machine;
+    machine.l2 = 1 << 20;
+    const auto plan = [&](std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, bool packed) {
+      return PlanGemm({.m = m, .n = n, .k = k, .b_packed = packed}, kernels, machine, 1);
+    };
+    CHECK(plan(50000, 25, 400, false).prefetch_a);
+    CHECK_FALSE(plan(10000, 30, 4096, true).prefetch_a);  // several blocks of K
+    CHECK_FALSE(plan(100000, 1, 32, false).prefetch_a);
+    CHECK_FALSE(plan(50, 10, 1 << 20, true).prefetch_b);
+    CHECK(plan(1000, 10, 1, false).outer);
+    CHECK(plan(1000, 10, 128, false).interleaved);
+    CHECK(plan(1, 10, 128, true).interleaved);
+    CHECK_FALSE(plan(8, 8, 8, false).interleaved);
   });
 }
 

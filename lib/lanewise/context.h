@@ -32,6 +32,8 @@ struct Machine {
   // From the CPU's caches; an unknown or absurd size (hypervisors report both) is replaced or clamped: l1d to 16..256
   // KiB (default 32 KiB), l2 to 128 KiB..8 MiB (default 512 KiB).
   static Machine From(const CpuFacts& cpu);
+
+  friend bool operator==(const Machine&, const Machine&) = default;
 };
 
 // What scratch memory is for: one call uses several kinds at once.

@@ -37,12 +37,14 @@ ByteRange RangeOfUnusual(const MatrixView<T>& view);
 // CheckInput's.
 template <typename T>
 [[gnu::always_inline]] inline ByteRange RangeOf(const MatrixView<T>& view) {
-  // None negative, none large: nothing overflows.
-  const std::ptrdiff_t last_row = view.rows - 1;
-  const std::ptrdiff_t last_col = view.cols - 1;
-  const auto bits = static_cast<std::size_t>(last_row | last_col | view.row_stride | view.col_stride);
+  // None negative, none large: nothing overflows. Until that is known, numbers are unsigned, which wrap.
+  const std::size_t last_row = static_cast<std::size_t>(view.rows) - 1;
+  const std::size_t last_col = static_cast<std::size_t>(view.cols) - 1;
+  const auto row_stride = static_cast<std::size_t>(view.row_stride);
+  const auto col_stride = static_cast<std::size_t>(view.col_stride);
+  const std::size_t bits = last_row | last_col | row_stride | col_stride;
   if (bits >= std::size_t{1} << 27 || view.data == nullptr) return RangeOfUnusual(view);
-  return RangeOf(view.data, last_row * view.row_stride + last_col * view.col_stride + 1);
+  return RangeOf(view.data, static_cast<std::ptrdiff_t>(last_row * row_stride + last_col * col_stride + 1));
 }
 
 // Whether a valid view may be written: its columns are contiguous and its rows do not overlap.

@@ -45,7 +45,8 @@ struct TileShape {
   static constexpr int kLong1[] = {4, 4, 2, 1, 1, 1}, kLong4[] = {2, 1, 1, 1, 1, 1};
 #elif HWY_TARGET == HWY_AVX2
   static constexpr int kRows1 = 6, kVecs1 = 2;  // 12 + 2 + 1 of 16
-  static constexpr int kRows4 = 3;              // 4 x 3 = 12
+  // 4 x 3 = 12; of these clang keeps two in memory, which costs as many loads per multiply-add as a row less.
+  static constexpr int kRows4 = HWY_COMPILER_CLANG ? 2 : 3;
   static constexpr int kAccumulators16 = 8;
   static constexpr int kAccumulators4 = 12;  // 12 + 3 + 1
   template <typename T>
@@ -53,13 +54,13 @@ struct TileShape {
   static constexpr int kWide1[] = {4, 2, 1, 1, 1, 1}, kWide4[] = {2, 1, 1, 1, 1, 1};
   static constexpr int kLong1[] = {4, 2, 1, 1, 1, 1}, kLong4[] = {2, 1, 1, 1, 1, 1};
 #elif HWY_TARGET == HWY_NEON
-  static constexpr int kRows1 = 8, kVecs1 = 3;  // 24 + 3 + 1 of 32
-  static constexpr int kRows4 = 6;
+  static constexpr int kRows1 = 7, kVecs1 = 3;  // 21 + 3 + 1 of 32; of 8 rows GCC 12 keeps some in memory
+  static constexpr int kRows4 = 4;              // 4 x 4, likewise
   static constexpr int kAccumulators16 = 16;
   static constexpr int kAccumulators4 = 16;  // of more, GCC 12 keeps some in memory
   template <typename T>
   static constexpr int kMaxUnits = sizeof(T) == 4 ? 8 : 6;
-  static constexpr int kWide1[] = {4, 2, 2, 1, 1, 1}, kWide4[] = {4, 2, 1, 1, 1, 1};
+  static constexpr int kWide1[] = {4, 2, 2, 1, 1, 1}, kWide4[] = {2, 2, 1, 1, 1, 1};
   static constexpr int kLong1[] = {4, 2, 2, 1, 1, 1}, kLong4[] = {2, 1, 1, 1, 1, 1};
 #elif HWY_TARGET == HWY_SSE4
   static constexpr int kRows1 = 2,

@@ -265,7 +265,10 @@ std::string Explain(const GemmPlan& plan) {
   const std::string_view width = plan.chains == 1 ? "N > 16" : plan.chains == 4 ? "N = 2..16" : "N = 1";
   const std::string_view lanes = plan.interleaved ? ", four of them per column in the lanes" : "";
   const bool exact = ClassOf(plan) == NumericClass::kExact;
-  line("kernel", fmt::format("{}, tile {}x{}, {}", Name(plan.tier), plan.mr, plan.nr,
+  const std::string tile = plan.outer             ? "a row at a time"
+                           : plan.lanes_over_rows ? "a vector of rows at a time"
+                                                  : fmt::format("tile {}x{}", plan.mr, plan.nr);
+  line("kernel", fmt::format("{}, {}, {}", Name(plan.tier), tile,
                              exact ? fmt::format("sums in any order ({})", width)
                                    : fmt::format("{} chain{} per output{} ({})", plan.chains,
                                                  plan.chains == 1 ? "" : "s", lanes, width)));

@@ -295,6 +295,7 @@ TEST_CASE_TEMPLATE("Narrow products of a transposed A equal the oracle", T, floa
           const GemmPlan plan = PlanGemm(shape, context.kernels(), context.machine(), 1);
           // Portable has one lane; where the columns fill all lanes, these run over columns.
           CHECK(plan.lanes_over_rows == (tier != Tier::kPortable && n % plan.nr != 0));
+          CHECK((Explain(plan).find(", tile ") == std::string::npos) == plan.lanes_over_rows);
           Case t{.m = m, .n = n, .k = k};
           Draw<T>(random, t);
           t.a = Layout::kTransposed;

@@ -5,9 +5,13 @@
 #define DOCTEST_CONFIG_IMPLEMENT
 #include "doctest/doctest.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <sstream>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "tiers.h"
 
@@ -16,21 +20,32 @@ namespace {
 
 bool g_covered[kTierCount];
 
-std::string CoveredNames() {
-  std::string names;
+// The names in an environment variable's list; none if it is not set.
+std::vector<std::string> NamesIn(const char* variable) {
+  const char* value = std::getenv(variable);
+  std::vector<std::string> names;
+  if (value == nullptr) return names;
+  std::istringstream list(value);
+  for (std::string name; std::getline(list, name, ',');) names.push_back(name);
+  return names;
+}
+
+bool Contains(const std::vector<std::string>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+std::vector<std::string> CoveredNames() {
+  std::vector<std::string> names;
   for (int i = 0; i < kTierCount; ++i) {
-    if (g_covered[i]) names += (names.empty() ? "" : ",") + std::string(Name(static_cast<Tier>(i)));
+    if (g_covered[i]) names.emplace_back(Name(static_cast<Tier>(i)));
   }
   return names;
 }
 
-// The first tier that LANEWISE_TEST_REQUIRE names and that was not covered, or "".
-std::string FirstMissing(const std::string& required, const std::string& covered) {
-  for (std::size_t begin = 0; begin < required.size();) {
-    const std::size_t comma = std::min(required.find(',', begin), required.size());
-    std::string name = required.substr(begin, comma - begin);
-    if (("," + covered + ",").find("," + name + ",") == std::string::npos) return name;
-    begin = comma + 1;
+// The first name in an environment variable's list that is no covered tier, or "".
+std::string FirstMissing(const char* variable, const std::vector<std::string>& covered) {
+  for (const std::string& name : NamesIn(variable)) {
+    if (!Contains(covered, name)) return name;
   }
   return "";
 }
@@ -38,10 +53,12 @@ std::string FirstMissing(const std::string& required, const std::string& covered
 }  // namespace
 
 void ForEachTier(const std::function<void(Tier tier, const kernels::KernelTable& table)>& body) {
+  const std::vector<std::string> only = NamesIn("LANEWISE_TEST_TIERS");
   for (int i = 0; i < kTierCount; ++i) {
     const Tier tier = static_cast<Tier>(i);
     const kernels::KernelTable* table = kernels::CompiledTable(tier);
     if (table == nullptr || !Missing(tier, ThisCpu()).empty()) continue;
+    if (!only.empty() && !Contains(only, Name(tier))) continue;
     g_covered[i] = true;
     INFO("tier ", std::string(Name(tier)));  // doctest logs a const char* as an address
     body(tier, *table);
@@ -60,12 +77,16 @@ int main(int argc, char** argv) {
   doctest::Context context(argc, argv);
   const int failed = context.run();
   if (context.shouldExit()) return failed;
-  const std::string covered = lanewise::test::CoveredNames();
+  const std::vector<std::string> covered = lanewise::test::CoveredNames();
   if (covered.empty()) return failed;  // a test of something that has no tiers
-  std::printf("tiers covered: %s\n", covered.c_str());
-  const char* required = std::getenv("LANEWISE_TEST_REQUIRE");
-  const std::string missing = lanewise::test::FirstMissing(required == nullptr ? "" : required, covered);
-  if (missing.empty()) return failed;
-  std::printf("FAILED: LANEWISE_TEST_REQUIRE names tier '%s', which was not covered\n", missing.c_str());
-  return 1;
+  std::printf("tiers covered:");
+  for (const std::string& name : covered) std::printf(" %s", name.c_str());
+  std::printf("\n");
+  for (const char* variable : {"LANEWISE_TEST_REQUIRE", "LANEWISE_TEST_TIERS"}) {
+    const std::string missing = lanewise::test::FirstMissing(variable, covered);
+    if (missing.empty()) continue;
+    std::printf("FAILED: %s names tier '%s', which was not covered\n", variable, missing.c_str());
+    return 1;
+  }
+  return failed;
 }

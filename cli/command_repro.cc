@@ -58,6 +58,9 @@ void NoteOtherClasses(const ReproReport& report) {
 }
 
 ExitCode Run(const Settings& settings, bool json) {
+  if (!settings.expect.empty()) {
+    if (const Status status = CheckReproFile(settings.expect); !status.ok()) return Fail(status);
+  }
   CatchInterrupt();
   ProgressBar bar;
   ReproOptions options{.threads = settings.threads};

@@ -36,6 +36,7 @@ Status Bad(const std::string& path, std::string_view rule) {
 
 Status NoDocument(const std::string& path) { return Bad(path, "is not a document of `lanewise repro --json`"); }
 
+// A document of this library's revision; what else stands in it is not looked at.
 Result<Json> ReadDocument(const std::string& path) {
   Result<std::unique_ptr<ByteReader>> reader = OpenFile(path);
   if (!reader.ok()) return reader.status();
@@ -47,6 +48,11 @@ Result<Json> ReadDocument(const std::string& path) {
   const auto watch = [](int depth, Json::parse_event_t, const Json&) { return depth <= 5; };
   Json document = Json::parse(text, watch, false);
   if (!document.is_object()) return NoDocument(path);
+  const Json& revision = document.at("numerics_revision");
+  if (!revision.is_number_integer() || revision != kNumericsRevision) {
+    return Bad(path, fmt::format("holds the bits of numerics revision {}; this library has revision {}",
+                                 revision.dump(), kNumericsRevision));
+  }
   return document;
 }
 
@@ -86,11 +92,6 @@ std::string DescribeChange(const ReproReport& report, const ReproResult& result,
 Result<std::string> Compare(const ReproReport& report, const std::string& path) {
   const Result<Json> document = ReadDocument(path);
   if (!document.ok()) return document.status();
-  const Json& revision = document->at("numerics_revision");
-  if (!revision.is_number_integer() || revision != kNumericsRevision) {
-    return Bad(path, fmt::format("holds the bits of numerics revision {}; this library has revision {}",
-                                 revision.dump(), kNumericsRevision));
-  }
   Result<std::map<std::string, const Json*>> attested = Attested(*document, path);
   if (!attested.ok()) return attested.status();
   std::string first_changed;
@@ -156,14 +157,31 @@ Result<std::string> ToJson(const ReproReport& report) {
   }
 }
 
-Result<std::string> CompareWithFile(const ReproReport& report, const std::string& path) {
+namespace {
+
+// What a function that reads `path` returns, or the status for what it throws.
+template <typename Function>
+auto Guarded(const std::string& path, const Function& read) -> decltype(read()) {
   try {
-    return Compare(report, path);
+    return read();
   } catch (const std::bad_alloc&) {
     return Status(StatusCode::kOutOfMemory, fmt::format("no memory to read {}", path));
   } catch (const Json::exception&) {
     return NoDocument(path);
   }
+}
+
+}  // namespace
+
+Status CheckReproFile(const std::string& path) {
+  return Guarded(path, [&path] {
+    const Result<Json> document = ReadDocument(path);
+    return document.ok() ? Attested(*document, path).status() : document.status();
+  });
+}
+
+Result<std::string> CompareWithFile(const ReproReport& report, const std::string& path) {
+  return Guarded(path, [&] { return Compare(report, path); });
 }
 
 }  // namespace lanewise

@@ -55,9 +55,12 @@ TEST_CASE("the work gives the golden bits on every tier, with any number of thre
   const TemporaryFolder folder;
   CHECK(CompareWithFile(*report, folder.Write("own", *ToJson(*report))).ok());
   const std::string golden = Golden();
-  const auto fails = [&](const std::string& text, const std::string& rule) {
+  CHECK(CheckReproFile(kGolden).ok());
+  // `beforehand`: what a look at the file alone finds.
+  const auto fails = [&](const std::string& text, const std::string& rule, bool beforehand = true) {
     const std::string path = folder.Write("bad", text);
     const Status status = CompareWithFile(*report, path).status();
+    CHECK(CheckReproFile(path).message() == (beforehand ? status.message() : ""));
     CAPTURE(status.message());
     CHECK(status.code() == StatusCode::kBadFile);
     CHECK(status.message().find(path) != std::string::npos);
@@ -69,14 +72,15 @@ TEST_CASE("the work gives the golden bits on every tier, with any number of thre
     fails(text, "is not a");
   }
   fails(Replaced(golden, "revision\": 1", "revision\": 2"), "holds the bits of numerics revision 2; this library has");
-  fails(R"({"numerics_revision": 1, "results": [], "differences": []})", "has no hashes of a class");
+  fails(R"({"numerics_revision": 1, "results": [], "differences": []})", "has no hashes of a class", false);
   // Another set of work, or a run that failed, attests nothing.
   fails(Replaced(golden, "\"differences\": []", "\"differences\": [1]"), "of a run in which results differed");
-  fails(Replaced(golden, "gemm i64", "gemm i16"), "has no 'gemm i64' of class exact");
+  fails(Replaced(golden, "gemm i64", "gemm i16"), "has no 'gemm i64' of class exact", false);
   fails(Replaced(golden, "gemm i32", "gemm i64"), "has 'exact gemm i64' twice");
   fails(Replaced(golden, "\"results\": [", R"("results": [{"class": "exact", "topic": "gemm i16"},)"),
-        "has 'exact gemm i16', which is not computed here");
+        "has 'exact gemm i16', which is not computed here", false);
   CHECK(CompareWithFile(*report, folder / "missing").status().code() == StatusCode::kIoError);
+  CHECK(CheckReproFile(folder / "missing").code() == StatusCode::kIoError);
 
   // One bit of one operation.
   ReproReport changed = *report;

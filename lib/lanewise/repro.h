@@ -61,6 +61,10 @@ Result<ReproReport> RunRepro(const std::vector<Tier>& tiers, const ReproOptions&
 // The report as a JSON document. kOutOfMemory.
 Result<std::string> ToJson(const ReproReport& report);
 
+// Whether a file is such a document, of this numerics revision, which attests something: to know before the work is done.
+// Errors: kBadFile, kIoError, kOutOfMemory.
+Status CheckReproFile(const std::string& path);
+
 // Such a document compared with a report: in words the first operation whose hash is another than in the file, "" if
 // there is none. Classes that only one of the two has are not compared, those that both have in all their topics.
 // Errors: kBadFile (no such document, one of a run that found differences, another numerics revision, other topics, no

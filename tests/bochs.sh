@@ -81,7 +81,7 @@ echo c >"$work/debugger"
 TERM=linux script -qc "bochs-bin -q -f '$work/bochsrc' -rc '$work/debugger'" "$work/terminal" </dev/null >/dev/null 2>&1 &
 bochs=$!
 trap 'kill $bochs 2>/dev/null || true' EXIT
-tail -n +1 -f --pid=$bochs "$work/serial" | tr -d '\r' | sed -u '1,/^script begins/d; s/\[ *[0-9.]*\] reboot: Power down$//; /^script exits/d'
+tail -n +1 -f --pid=$bochs "$work/serial" | sed -u '1,/^script begins/d; s/\r$//; s/\[ *[0-9.]*\] reboot: Power down$//; /^script exits/d'
 code=$(tr -d '\r' <"$work/serial" | sed -n 's/^script exits \([0-9]*\).*/\1/p')
 [[ -n $code ]] || { echo "bochs.sh: the script did not end; see $work" >&2; tail -n 3 "$work/bochs.log" >&2; exit 1; }
 exit "$code"

@@ -61,8 +61,8 @@ Result<ReproReport> RunRepro(const std::vector<Tier>& tiers, const ReproOptions&
 // The report as a JSON document. kOutOfMemory.
 Result<std::string> ToJson(const ReproReport& report);
 
-// Whether a file is such a document, of this numerics revision, which attests something: to know before the work is done.
-// Errors: kBadFile, kIoError, kOutOfMemory.
+// Whether a file is such a document, of this numerics revision, which attests something: to know before the work is
+// done. Errors: kBadFile, kIoError, kOutOfMemory.
 Status CheckReproFile(const std::string& path);
 
 // Such a document compared with a report: in words the first operation whose hash is another than in the file, "" if

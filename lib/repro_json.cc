@@ -147,18 +147,6 @@ Json Document(const ReproReport& report) {
               {"differences", std::move(differences)}};
 }
 
-}  // namespace
-
-Result<std::string> ToJson(const ReproReport& report) {
-  try {
-    return Document(report).dump(2) + "\n";
-  } catch (const std::bad_alloc&) {
-    return Status(StatusCode::kOutOfMemory, "no memory for the report");
-  }
-}
-
-namespace {
-
 // What a function that reads `path` returns, or the status for what it throws.
 template <typename Function>
 auto Guarded(const std::string& path, const Function& read) -> decltype(read()) {
@@ -172,6 +160,14 @@ auto Guarded(const std::string& path, const Function& read) -> decltype(read()) 
 }
 
 }  // namespace
+
+Result<std::string> ToJson(const ReproReport& report) {
+  try {
+    return Document(report).dump(2) + "\n";
+  } catch (const std::bad_alloc&) {
+    return Status(StatusCode::kOutOfMemory, "no memory for the report");
+  }
+}
 
 Status CheckReproFile(const std::string& path) {
   return Guarded(path, [&path] {

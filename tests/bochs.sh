@@ -11,15 +11,17 @@ set -euo pipefail
 work=$1 kernel=$2
 shift 2
 rm -rf "$work"
-mkdir -p "$work"/root/{bin,dev,proc,sys,tmp} "$work"/iso/boot/grub
+mkdir -p "$work"
 work=$(realpath "$work")
+guest_root=$work/guest
+mkdir -p "$guest_root"/{bin,dev,proc,sys,tmp} "$work/iso/boot/grub"
 
 # guest FILE...: into the guest's root, links resolved.
 guest() {
   local file
   for file in "$@"; do
-    mkdir -p "$work/root$(dirname "$file")"
-    cp -L "$file" "$work/root$file"
+    mkdir -p "$guest_root$(dirname "$file")"
+    cp -L "$file" "$guest_root$file"
   done
 }
 for file in "$@"; do
@@ -27,9 +29,9 @@ for file in "$@"; do
   guest "$file"
   if libraries=$(ldd "$file" 2>/dev/null); then guest $(grep -o '/[^ ]*' <<<"$libraries"); fi
 done
-cp /bin/busybox "$work/root/bin/"
-cat >"$work/root/script"
-cat >"$work/root/init" <<'INIT'
+cp /bin/busybox "$guest_root/bin/"
+cat >"$guest_root/script"
+cat >"$guest_root/init" <<'INIT'
 #!/bin/busybox sh
 /bin/busybox mkdir -p /sbin /usr/bin /usr/sbin
 /bin/busybox --install -s
@@ -44,8 +46,8 @@ echo "script exits $?"
 sleep 2  # the serial line is slow
 poweroff -f
 INIT
-chmod +x "$work/root/init"
-(cd "$work/root" && find . | cpio -o -H newc --quiet | gzip -1 >"$work/iso/boot/initrd.gz")
+chmod +x "$guest_root/init"
+(cd "$guest_root" && find . | cpio -o -H newc --quiet | gzip -1 >"$work/iso/boot/initrd.gz")
 cp "$kernel" "$work/iso/boot/vmlinuz"
 # Bochs and Linux disagree on the size of compacted register states, and Linux then does without AVX.
 cat >"$work/iso/boot/grub/grub.cfg" <<'GRUB'

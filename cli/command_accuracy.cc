@@ -37,7 +37,7 @@ std::string HashOfAll(const std::vector<std::uint64_t>& hashes) {
   return Hex(Hash(hashes.data(), hashes.size() * sizeof(std::uint64_t)));
 }
 
-struct Settings {
+struct AccuracySettings {
   std::string function;
   bool f64 = false;
   bool full = false;
@@ -102,7 +102,7 @@ Result<std::vector<Accuracy>> Accuracies(Function function, const std::vector<Ke
 }
 
 Result<std::vector<Row>> Measure(Function function, const std::vector<Kernels>& all, Executor& executor,
-                                 const Settings& settings) {
+                                 const AccuracySettings& settings) {
   ProgressBar bar;
   SweepOptions options;
   options.hash = Hash;
@@ -132,7 +132,7 @@ Result<std::vector<Row>> Measure(Function function, const std::vector<Kernels>& 
 // The bits of an input of the type.
 std::string InputHex(std::uint64_t bits, bool f64) { return fmt::format("{:#0{}x}", bits, f64 ? 18 : 10); }
 
-Json ToJson(const Row& row, const Settings& settings) {
+Json ToJson(const Row& row, const AccuracySettings& settings) {
   const Accuracy& a = row.accuracy;
   Json json{{"function", Name(row.function)},
             {"type", settings.Type()},
@@ -150,7 +150,7 @@ Json ToJson(const Row& row, const Settings& settings) {
 }
 
 // What a full run found of one function, once per class, with hashes of results that anyone can compute again.
-Json Certificate(const std::vector<Row>& rows, const Settings& settings) {
+Json Certificate(const std::vector<Row>& rows, const AccuracySettings& settings) {
   Json classes = Json::array();
   for (const Row& row : rows) {
     const std::string_view name = Name(ClassOf(row.tier));
@@ -197,12 +197,12 @@ std::string Table(const std::vector<Row>& rows, bool f64) {
 }
 
 // What was gone through, below the table.
-const char* Inputs(const Settings& settings) {
+const char* Inputs(const AccuracySettings& settings) {
   if (settings.f64) return settings.full ? "10^8 hard and random inputs" : "A million inputs; --full takes 10^8";
   return settings.full ? "All 2^32 inputs" : "A sample of 5 million inputs; --full takes all 2^32";
 }
 
-ExitCode Run(const Settings& settings, const IsaOption& isa, const ThreadsOption& threads_option, bool json) {
+ExitCode Run(const AccuracySettings& settings, const IsaOption& isa, const ThreadsOption& threads_option, bool json) {
   std::vector<Function> functions(std::begin(kFunctions), std::end(kFunctions));
   if (!settings.function.empty()) {
     const std::optional<Function> function = FunctionFromName(settings.function);
@@ -246,7 +246,7 @@ ExitCode Run(const Settings& settings, const IsaOption& isa, const ThreadsOption
 
 Command AddAccuracy(CLI::App& program) {
   CLI::App* command = program.add_subcommand("accuracy", "Measure the errors of exp, log, sigmoid ... on every tier");
-  auto settings = std::make_shared<Settings>();
+  auto settings = std::make_shared<AccuracySettings>();
   CLI::Option* function =
       command->add_option("FUNCTION", settings->function, "exp, log, log1p, sigmoid, tanh or relu. Default:\nall");
   command->add_flag("--f64", settings->f64, "The functions of double instead of float");

@@ -18,26 +18,26 @@
 namespace lanewise::cli {
 namespace {
 
-struct Settings {
-  explicit Settings(CLI::App& command);
+struct EvaluateSettings {
+  explicit EvaluateSettings(CLI::App& command);
 
   std::string model;
   bool confusion = false;
   std::optional<double> min_accuracy;
 };
 
-struct Options {
-  explicit Options(CLI::App& command)
+struct EvaluateOptions {
+  explicit EvaluateOptions(CLI::App& command)
       : settings(command), data(command), isa(command), threads(command), json(command) {}
 
-  Settings settings;
+  EvaluateSettings settings;
   DataOptions data;
   IsaOption isa;
   ThreadsOption threads;
   JsonOption json;
 };
 
-Settings::Settings(CLI::App& command) {
+EvaluateSettings::EvaluateSettings(CLI::App& command) {
   command.add_option("MODEL", model, "Model file")->required();
   command.add_flag("--confusion", confusion, "Add the table of classes and what they were taken\nfor");
   command.add_option("--min-accuracy", min_accuracy, "Exit with 1 if the accuracy is below (0 to 1)")
@@ -46,7 +46,7 @@ Settings::Settings(CLI::App& command) {
 }
 
 template <typename T>
-Json ToJson(const Options& options, const Model<T>& model, const Evaluation& result, double seconds,
+Json ToJson(const EvaluateOptions& options, const Model<T>& model, const Evaluation& result, double seconds,
             const Compute& compute) {
   Json document = {{"model", options.settings.model}, {"samples", result.samples}};
   if (result.classes > 0) {
@@ -83,7 +83,7 @@ std::string ConfusionTable(const Model<T>& model, const Evaluation& result) {
 }
 
 template <typename T>
-std::string ToText(const Options& options, const Model<T>& model, const Evaluation& result, double seconds,
+std::string ToText(const EvaluateOptions& options, const Model<T>& model, const Evaluation& result, double seconds,
                    const Compute& compute) {
   std::vector<std::vector<std::string>> rows = {{"model", options.settings.model},
                                                 {"samples", std::to_string(result.samples)}};
@@ -100,7 +100,7 @@ std::string ToText(const Options& options, const Model<T>& model, const Evaluati
 }
 
 template <typename T>
-ExitCode Evaluate(const Options& options, const Model<T>& model, Compute& compute) {
+ExitCode Evaluate(const EvaluateOptions& options, const Model<T>& model, Compute& compute) {
   const CsvRole role = IsClassifier(model) ? CsvRole::kLabel : CsvRole::kTargets;
   const Result<Dataset> data = options.data.Read(Split::kTest, role, model.class_names);
   if (!data.ok()) return Fail(data.status());
@@ -126,7 +126,7 @@ ExitCode Evaluate(const Options& options, const Model<T>& model, Compute& comput
                                         *options.settings.min_accuracy));
 }
 
-ExitCode Run(const Options& options) {
+ExitCode Run(const EvaluateOptions& options) {
   const Result<std::unique_ptr<Compute>> compute = Compute::Make(options.isa, options.threads);
   if (!compute.ok()) return Fail(compute.status());
   const Result<AnyModel> model = LoadAnyModel(options.settings.model);
@@ -139,7 +139,7 @@ ExitCode Run(const Options& options) {
 Command AddEvaluate(CLI::App& program) {
   CLI::App* command = program.add_subcommand("evaluate", "Measure how well a model does on test data");
   SetExample(*command, "lanewise evaluate clothes.safetensors --data folder --min-accuracy 0.88");
-  const auto options = std::make_shared<Options>(*command);
+  const auto options = std::make_shared<EvaluateOptions>(*command);
   return {command, [options] { return Run(*options); }};
 }
 

@@ -21,8 +21,8 @@
 namespace lanewise::cli {
 namespace {
 
-struct Settings {
-  explicit Settings(CLI::App& command);
+struct ExplainSettings {
+  explicit ExplainSettings(CLI::App& command);
 
   std::string what;
   std::string shape;
@@ -31,16 +31,16 @@ struct Settings {
   std::ptrdiff_t batch = 1;
 };
 
-struct Options {
-  explicit Options(CLI::App& command) : settings(command), isa(command), threads(command), json(command) {}
+struct ExplainOptions {
+  explicit ExplainOptions(CLI::App& command) : settings(command), isa(command), threads(command), json(command) {}
 
-  Settings settings;
+  ExplainSettings settings;
   IsaOption isa;
   ThreadsOption threads;
   JsonOption json;
 };
 
-Settings::Settings(CLI::App& command) {
+ExplainSettings::ExplainSettings(CLI::App& command) {
   command
       .add_option("WHAT", what, "gemm; another kernel that `lanewise kernels`\nlists, such as sigmoid; or a model file")
       ->required();
@@ -120,8 +120,8 @@ GemmPlan PlanFor(Compute& compute, const GemmShape& shape) {
   return PlanGemm(shape, compute.kernels(), compute.context().machine(), compute.threads());
 }
 
-ExitCode ExplainGemm(const Options& options, const Listing& listing, Compute& compute) {
-  const Settings& settings = options.settings;
+ExitCode ExplainGemm(const ExplainOptions& options, const Listing& listing, Compute& compute) {
+  const ExplainSettings& settings = options.settings;
   const Result<std::array<std::ptrdiff_t, 3>> sizes = ParseShape(settings.shape);
   if (!sizes.ok()) return Fail(sizes.status());
   const GemmPlan plan = PlanFor(compute, {.type = *FindType(settings.type),
@@ -140,7 +140,7 @@ ExitCode ExplainGemm(const Options& options, const Listing& listing, Compute& co
   return kOk;
 }
 
-ExitCode ExplainFunction(const Options& options, const KernelListing& kernel) {
+ExitCode ExplainFunction(const ExplainOptions& options, const KernelListing& kernel) {
   const std::string_view numeric_class = Name(kernel.Of(kernel.chosen).numeric_class);
   if (options.json) {
     PrintJson(Json{{"kernel", kernel.kernel},
@@ -158,7 +158,7 @@ ExitCode ExplainFunction(const Options& options, const KernelListing& kernel) {
 }
 
 template <typename T>
-ExitCode ExplainModel(const Options& options, const Listing& listing, Compute& compute, const Model<T>& model) {
+ExitCode ExplainModel(const ExplainOptions& options, const Listing& listing, Compute& compute, const Model<T>& model) {
   const std::string type = Name(kElementType<T>);
   const Result<PackedMlp<T>> packed = PackedMlp<T>::Pack(compute.kernels(), model.network);
   if (!packed.ok()) return Fail(packed.status());
@@ -209,7 +209,7 @@ std::vector<std::string_view> Names(const Listing& listing) {
 }
 
 // "sigmoid_f64" is sigmoid of type f64. (A name with a . or / is a file's.)
-void SplitType(Settings& settings) {
+void SplitType(ExplainSettings& settings) {
   if (settings.what.find_first_of("./") != std::string::npos) return;
   for (const ElementType type : kElementTypes) {
     if (!settings.what.ends_with(fmt::format("_{}", Name(type)))) continue;
@@ -219,8 +219,8 @@ void SplitType(Settings& settings) {
   }
 }
 
-ExitCode Run(Options options) {
-  Settings& settings = options.settings;
+ExitCode Run(ExplainOptions options) {
+  ExplainSettings& settings = options.settings;
   SplitType(settings);
   if (!FindType(settings.type).has_value()) {
     std::vector<std::string_view> valid;
@@ -261,7 +261,7 @@ Command AddExplain(CLI::App& program) {
   SetExample(*command,
              "lanewise explain gemm 64x128x784 --packed\n"
              "  lanewise explain clothes.safetensors --batch 32");
-  const auto options = std::make_shared<Options>(*command);
+  const auto options = std::make_shared<ExplainOptions>(*command);
   return {command, [options] { return Run(*options); }};
 }
 

@@ -24,8 +24,8 @@
 namespace lanewise::cli {
 namespace {
 
-struct Settings {
-  explicit Settings(CLI::App& command);
+struct PredictSettings {
+  explicit PredictSettings(CLI::App& command);
 
   std::string model;
   std::string input;  // "": the built-in digits
@@ -36,20 +36,20 @@ struct Settings {
   std::optional<std::ptrdiff_t> limit;
 };
 
-struct Options {
-  explicit Options(CLI::App& command)
+struct PredictOptions {
+  explicit PredictOptions(CLI::App& command)
       : settings(command), columns(command), isa(command), threads(command), json(command) {
     command.get_option("--show")->excludes(command.get_option("--json"));
   }
 
-  Settings settings;
+  PredictSettings settings;
   ColumnOptions columns;
   IsaOption isa;
   ThreadsOption threads;
   JsonOption json;
 };
 
-Settings::Settings(CLI::App& command) {
+PredictSettings::PredictSettings(CLI::App& command) {
   command.add_option("MODEL", model, "Model file")->required();
   command
       .add_option("--input", input,
@@ -94,12 +94,12 @@ std::string ValueName(Activation last) {
 }
 
 template <typename T>
-bool GivesClass(const Options& options, const Model<T>& model) {
+bool GivesClass(const PredictOptions& options, const Model<T>& model) {
   return IsClassifier(model) && !options.settings.all_outputs;
 }
 
 template <typename T>
-std::string CsvHeader(const Options& options, const Model<T>& model) {
+std::string CsvHeader(const PredictOptions& options, const Model<T>& model) {
   if (GivesClass(options, model)) return "class," + ValueName(model.network.layers().back().activation) + "\n";
   const auto outputs = static_cast<std::size_t>(model.network.outputs());
   std::string line;
@@ -112,7 +112,7 @@ std::string CsvHeader(const Options& options, const Model<T>& model) {
 }
 
 template <typename T>
-std::string CsvLine(const Options& options, const Model<T>& model, std::span<const T> outputs) {
+std::string CsvLine(const PredictOptions& options, const Model<T>& model, std::span<const T> outputs) {
   if (GivesClass(options, model)) {
     const Answer<T> answer = BestClass(outputs);
     return fmt::format("{},{}\n", CsvField(ClassName(model, answer.number)), answer.value);
@@ -123,7 +123,7 @@ std::string CsvLine(const Options& options, const Model<T>& model, std::span<con
 }
 
 template <typename T>
-Json ToJson(const Options& options, const Model<T>& model, std::span<const T> outputs) {
+Json ToJson(const PredictOptions& options, const Model<T>& model, std::span<const T> outputs) {
   if (GivesClass(options, model)) {
     const Answer<T> answer = BestClass(outputs);
     return Json{{"class", ClassName(model, answer.number)},
@@ -170,8 +170,8 @@ std::string Picture(const Model<T>& model, const Dataset& data, std::ptrdiff_t s
   return text + "\n";
 }
 
-Result<Dataset> ReadInput(const Options& options) {
-  const Settings& settings = options.settings;
+Result<Dataset> ReadInput(const PredictOptions& options) {
+  const PredictSettings& settings = options.settings;
   if (!settings.input.empty()) {
     return ReadData(settings.input, Split::kTest, options.columns.Get(CsvRole::kNone));
   }
@@ -183,8 +183,8 @@ Result<Dataset> ReadInput(const Options& options) {
 
 // Rows [first, first + rows) of a result in text, or in JSON's array.
 template <typename T>
-ExitCode Predict(const Options& options, const Model<T>& model, Compute& compute, const Dataset& data) {
-  const Settings& settings = options.settings;
+ExitCode Predict(const PredictOptions& options, const Model<T>& model, Compute& compute, const Dataset& data) {
+  const PredictSettings& settings = options.settings;
   const Result<PackedMlp<T>> network = PackedMlp<T>::Pack(compute.kernels(), model.network);
   if (!network.ok()) return Fail(network.status());
 
@@ -210,7 +210,7 @@ ExitCode Predict(const Options& options, const Model<T>& model, Compute& compute
     }
     if (settings.output.empty()) Print(std::exchange(text, ""));
   }
-  if (options.json) text = ToText(document);
+  if (options.json) text = JsonText(document);
   if (settings.output.empty()) {
     Print(text);
     return kOk;
@@ -220,8 +220,8 @@ ExitCode Predict(const Options& options, const Model<T>& model, Compute& compute
   return written.ok() ? kOk : Fail(written, "--output");
 }
 
-ExitCode Run(const Options& options) {
-  const Settings& settings = options.settings;
+ExitCode Run(const PredictOptions& options) {
+  const PredictSettings& settings = options.settings;
   const Result<std::unique_ptr<Compute>> compute = Compute::Make(options.isa, options.threads);
   if (!compute.ok()) return Fail(compute.status());
   const Result<AnyModel> model = LoadAnyModel(settings.model);
@@ -257,7 +257,7 @@ Command AddPredict(CLI::App& program) {
   SetExample(*command,
              "lanewise predict clothes.safetensors --input t10k-images-idx3-ubyte.gz --show\n"
              "  cut -d, -f1-4 iris.csv | lanewise predict iris.safetensors --input - --proba");
-  const auto options = std::make_shared<Options>(*command);
+  const auto options = std::make_shared<PredictOptions>(*command);
   return {command, [options] { return Run(*options); }};
 }
 

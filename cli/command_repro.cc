@@ -19,7 +19,7 @@
 namespace lanewise::cli {
 namespace {
 
-struct Settings {
+struct ReproSettings {
   std::vector<int> threads = {1, 2, 4};
   std::string expect;
 };
@@ -57,7 +57,7 @@ void NoteOtherClasses(const ReproReport& report) {
   }
 }
 
-ExitCode Run(const Settings& settings, bool json) {
+ExitCode Run(const ReproSettings& settings, bool json) {
   if (!settings.expect.empty()) {
     if (const Status status = CheckReproFile(settings.expect); !status.ok()) return Fail(status);
   }
@@ -99,7 +99,7 @@ ExitCode Run(const Settings& settings, bool json) {
 
 Command AddRepro(CLI::App& program) {
   CLI::App* command = program.add_subcommand("repro", "Check that all tiers and threads give the same bits");
-  const auto settings = std::make_shared<Settings>();
+  const auto settings = std::make_shared<ReproSettings>();
   command->add_option("--threads", settings->threads, "Numbers of threads to try. Default: 1,2,4")
       ->type_name("N,...")
       ->delimiter(',')

@@ -25,8 +25,8 @@ namespace lanewise::cli {
 namespace {
 
 // As typed; empty strings and nullopts: not given.
-struct Settings {
-  explicit Settings(CLI::App& command);
+struct TrainSettings {
+  explicit TrainSettings(CLI::App& command);
 
   std::vector<std::ptrdiff_t> layers;
   std::string activation = "relu";
@@ -45,18 +45,18 @@ struct Settings {
   std::string out;
 };
 
-struct Options {
-  explicit Options(CLI::App& command)
+struct TrainOptions {
+  explicit TrainOptions(CLI::App& command)
       : data(command), settings(command), isa(command), threads(command), json(command) {}
 
   DataOptions data;
-  Settings settings;
+  TrainSettings settings;
   IsaOption isa;
   ThreadsOption threads;
   JsonOption json;
 };
 
-Settings::Settings(CLI::App& command) {
+TrainSettings::TrainSettings(CLI::App& command) {
   command.add_option("--out", out, "Model file to write")->type_name("MODEL")->required();
   command
       .add_option("--layers", layers,
@@ -114,12 +114,12 @@ Result<T> Choose(std::string_view option, const std::string& name, const std::ve
   return values[static_cast<std::size_t>(found - names.begin())];
 }
 
-Result<Activation> ChooseHidden(const Settings& settings) {
+Result<Activation> ChooseHidden(const TrainSettings& settings) {
   return Choose<Activation>("--activation", settings.activation, {"identity", "relu", "sigmoid", "tanh"},
                             {Activation::kIdentity, Activation::kRelu, Activation::kSigmoid, Activation::kTanh});
 }
 
-Result<Loss> ChooseLoss(const Settings& settings, const Dataset& data) {
+Result<Loss> ChooseLoss(const TrainSettings& settings, const Dataset& data) {
   if (settings.loss.empty()) return data.labels.empty() ? Loss::kSquaredError : Loss::kSoftmaxCrossEntropy;
   const std::vector<Loss> losses = {Loss::kSoftmaxCrossEntropy, Loss::kSigmoidCrossEntropy, Loss::kSquaredError};
   std::vector<std::string_view> names = {"softmax", "sigmoid", "squared"};
@@ -131,7 +131,7 @@ Result<Loss> ChooseLoss(const Settings& settings, const Dataset& data) {
   return Choose<Loss>("--loss", settings.loss, names, values);
 }
 
-Result<Activation> ChooseOutput(const Settings& settings, Loss loss) {
+Result<Activation> ChooseOutput(const TrainSettings& settings, Loss loss) {
   if (loss == Loss::kSquaredError) {
     const std::string& name = settings.output_activation;
     return Choose<Activation>(
@@ -147,7 +147,7 @@ Result<Activation> ChooseOutput(const Settings& settings, Loss loss) {
 }
 
 // The sizes of layers, checked against the data.
-Result<std::vector<std::ptrdiff_t>> ChooseSizes(const Settings& settings, const Dataset& data, Loss loss) {
+Result<std::vector<std::ptrdiff_t>> ChooseSizes(const TrainSettings& settings, const Dataset& data, Loss loss) {
   const bool classes = !data.labels.empty();
   if (!classes && data.targets.empty()) {
     return Invalid("--data: has neither classes nor targets to learn (a folder has, or a CSV file)");
@@ -183,7 +183,7 @@ struct Plan {
   std::vector<std::string> class_names;
 };
 
-Result<Plan> MakePlan(const Settings& settings, const Dataset& data) {
+Result<Plan> MakePlan(const TrainSettings& settings, const Dataset& data) {
   const Result<Activation> hidden = ChooseHidden(settings);
   if (!hidden.ok()) return hidden.status();
   const Result<Loss> loss = ChooseLoss(settings, data);
@@ -219,8 +219,8 @@ Result<Plan> MakePlan(const Settings& settings, const Dataset& data) {
   return plan;
 }
 
-std::map<std::string, std::string> Recipe(const Options& options, const Plan& plan) {
-  const Settings& s = options.settings;
+std::map<std::string, std::string> Recipe(const TrainOptions& options, const Plan& plan) {
+  const TrainSettings& s = options.settings;
   return {{"data", options.data.Kind()},
           {"layers", fmt::format("{}", fmt::join(plan.sizes, ","))},
           {"loss", std::string(Name(plan.trainer.loss))},
@@ -289,7 +289,7 @@ Json ToJson(const EpochReport& report, std::size_t number, bool classes) {
   return epoch;
 }
 
-void PrintSummary(const Options& options, const Plan& plan, const Compute& compute, std::size_t parameters,
+void PrintSummary(const TrainOptions& options, const Plan& plan, const Compute& compute, std::size_t parameters,
                   const std::vector<EpochReport>& epochs, bool classes) {
   double samples = 0;
   double seconds = 0;
@@ -329,9 +329,9 @@ void PrintSummary(const Options& options, const Plan& plan, const Compute& compu
 }
 
 template <typename T>
-ExitCode Train(const Options& options, const Plan& plan, Compute& compute, const Dataset& data,
+ExitCode Train(const TrainOptions& options, const Plan& plan, Compute& compute, const Dataset& data,
                const Dataset* validation) {
-  const Settings& settings = options.settings;
+  const TrainSettings& settings = options.settings;
   Result<Mlp<T>> network = Mlp<T>::Create(plan.layers);
   if (!network.ok()) return Fail(network.status(), "--layers");
   network->Initialise(settings.seed);
@@ -366,8 +366,8 @@ ExitCode Train(const Options& options, const Plan& plan, Compute& compute, const
   return kOk;
 }
 
-ExitCode Run(const Options& options) {
-  const Settings& settings = options.settings;
+ExitCode Run(const TrainOptions& options) {
+  const TrainSettings& settings = options.settings;
   // What can be known to fail is found before the data is read and long before training ends.
   if (settings.schedule != "linear" && settings.schedule != "constant") {
     const std::vector<std::string_view> valid = {"constant", "linear"};
@@ -401,7 +401,7 @@ ExitCode Run(const Options& options) {
 Command AddTrain(CLI::App& program) {
   CLI::App* command = program.add_subcommand("train", "Train a network and write it to a model file");
   SetExample(*command, "lanewise train --data folder --layers 784,128,10 --out clothes.safetensors");
-  const auto options = std::make_shared<Options>(*command);
+  const auto options = std::make_shared<TrainOptions>(*command);
   return {command, [options] { return Run(*options); }};
 }
 

@@ -65,7 +65,7 @@ void Print(std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() && g_write_error == 0) g_write_error = errno;
 }
 
-std::string ToText(const Json& document) {
+std::string JsonText(const Json& document) {
   return document.dump(2, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -32,8 +32,8 @@ using Json = nlohmann::ordered_json;
 void Print(std::string_view text);
 
 // A JSON document as a file has it. Bytes that are not UTF-8 become U+FFFD.
-std::string ToText(const Json& document);
-inline void PrintJson(const Json& document) { Print(ToText(document)); }
+std::string JsonText(const Json& document);
+inline void PrintJson(const Json& document) { Print(JsonText(document)); }
 
 // Whether JSON can hold the text as it is.
 bool IsUtf8(const std::string& text);

@@ -6,16 +6,16 @@
 
 #include <utility>
 
-#include "fmt/format.h"
+#include "format.h"
 #include "kernel_table.h"
 
 namespace lanewise {
 
 BuildInfo ThisBuild() {
 #if defined(__clang__)
-  std::string compiler = fmt::format("clang {}.{}.{}", __clang_major__, __clang_minor__, __clang_patchlevel__);
+  std::string compiler = Format("clang {}.{}.{}", __clang_major__, __clang_minor__, __clang_patchlevel__);
 #else
-  std::string compiler = fmt::format("GCC {}.{}.{}", __GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__);
+  std::string compiler = Format("GCC {}.{}.{}", __GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__);
 #endif
 #if defined(NDEBUG)
   constexpr bool kAssertions = false;

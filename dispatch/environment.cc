@@ -11,7 +11,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "fmt/format.h"
+#include "format.h"
 #include "lanewise/names.h"
 
 namespace lanewise {
@@ -42,7 +42,7 @@ Result<int> ParseThreads(const std::string& text) {
   const auto [stop, error] = std::from_chars(text.data(), end, threads);
   if (error != std::errc() || stop != end || threads < 1 || threads > kMaxThreads) {
     return Status(StatusCode::kInvalidArgument,
-                  fmt::format("'{}' is not a number of threads; give 1 to {}, or auto", text, kMaxThreads));
+                  Format("'{}' is not a number of threads; give 1 to {}, or auto", text, kMaxThreads));
   }
   return threads;
 }
@@ -54,7 +54,7 @@ Result<ThreadSetting> ThreadsFromEnvironment() {
     const std::string first = name == kOmpThreads ? text.substr(0, text.find(',')) : text;
     const Result<int> threads = ParseThreads(first);
     if (!threads.ok()) {
-      return Status(threads.status().code(), fmt::format("{}: {}", name, threads.status().message()));
+      return Status(threads.status().code(), Format("{}: {}", name, threads.status().message()));
     }
     return ThreadSetting{.threads = *threads, .origin = name};
   }
@@ -65,7 +65,7 @@ std::vector<std::string> SettingsInEnvironment() {
   std::vector<std::string> settings;
   for (const char* name : kRead) {
     const std::string value = Get(name);
-    if (!value.empty()) settings.push_back(fmt::format("{}={}", name, value));
+    if (!value.empty()) settings.push_back(Format("{}={}", name, value));
   }
   return settings;
 }

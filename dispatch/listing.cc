@@ -5,7 +5,7 @@
 #include <optional>
 #include <utility>
 
-#include "fmt/format.h"
+#include "format.h"
 #include "lanewise/isa.h"
 #include "select.h"
 
@@ -19,9 +19,9 @@ std::string Reason(const TierStanding& standing, std::string_view request, bool 
   if (!standing.compiled) return "not compiled";
   if (!standing.supported) return "missing: " + ToString(Missing(standing.tier, cpu));
   if (!understood) return "the request is not valid";
-  if (!standing.allowed) return fmt::format("not allowed by the request '{}'", request);
+  if (!standing.allowed) return Format("not allowed by the request '{}'", request);
   if (!chosen.has_value()) return "the request is refused";
-  return fmt::format("slower than {}", Name(*chosen));
+  return Format("slower than {}", Name(*chosen));
 }
 
 }  // namespace

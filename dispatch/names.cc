@@ -9,8 +9,7 @@
 #include <numeric>
 #include <vector>
 
-#include "fmt/format.h"
-#include "fmt/ranges.h"
+#include "format.h"
 
 namespace lanewise {
 namespace {
@@ -37,8 +36,8 @@ std::size_t EditDistance(std::string_view a, std::string_view b) {
 std::string UnknownName(std::string_view what, std::string_view name, std::span<const std::string_view> valid) {
   const auto nearest = std::min_element(
       valid.begin(), valid.end(), [name](auto a, auto b) { return EditDistance(name, a) < EditDistance(name, b); });
-  std::string message = fmt::format("unknown {} '{}'; valid: {}", what, name, fmt::join(valid, " "));
-  if (nearest != valid.end()) message += fmt::format(" (did you mean '{}'?)", *nearest);
+  std::string message = Format("unknown {} '{}'; valid: {}", what, name, Join(valid, " "));
+  if (nearest != valid.end()) message += Format(" (did you mean '{}'?)", *nearest);
   return message;
 }
 

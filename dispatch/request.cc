@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "fmt/format.h"
+#include "format.h"
 #include "lanewise/names.h"
 
 namespace lanewise {
@@ -37,7 +37,7 @@ Result<Tier> ParseTier(std::string_view name) {
     names.emplace_back(Name(tier));
   }
   for (const Row& row : Rows()) {
-    if (name == row.name) return Invalid(fmt::format("'{0}' is a kernel, not a tier; write {0}=TIER", name));
+    if (name == row.name) return Invalid(Format("'{0}' is a kernel, not a tier; write {0}=TIER", name));
   }
   return Status(StatusCode::kUnknownName, UnknownName("tier", name, names));
 }
@@ -63,7 +63,7 @@ Status ParseItem(std::string_view item, Request& request) {
     tier_name = item.substr(equals + 1);
   }
   if (!IsName(tier_name) || (form == kForKernel && !IsName(kernel))) {
-    return Invalid(fmt::format("{:?} is not understood; {}", item, kForms));
+    return Invalid(Format("{:?} is not understood; {}", item, kForms));
   }
 
   const Result<Tier> tier = ParseTier(tier_name);
@@ -72,12 +72,12 @@ Status ParseItem(std::string_view item, Request& request) {
     const Result<std::size_t> row = FindRow(kernel);
     if (!row.ok()) return row.status();
     std::optional<Tier>& exactly = request.exactly_for_row[*row];
-    if (exactly.has_value()) return Invalid(fmt::format("kernel '{}' is given twice", kernel));
+    if (exactly.has_value()) return Invalid(Format("kernel '{}' is given twice", kernel));
     exactly = *tier;
   } else if (form == kWithout) {
     request.without[static_cast<std::size_t>(*tier)] = true;
   } else if (request.exactly.has_value() || request.at_most.has_value()) {
-    return Invalid(fmt::format("'{}' is one tier too many; give only one TIER or <=TIER", item));
+    return Invalid(Format("'{}' is one tier too many; give only one TIER or <=TIER", item));
   } else if (form == kAtMost) {
     request.at_most = *tier;
   } else {
@@ -117,18 +117,18 @@ Result<Request> ParseRequest(std::string_view text) {
     const std::size_t comma = rest.find(',');
     more = comma != std::string_view::npos;
     const std::string_view item = Trim(rest.substr(0, comma));
-    if (item.empty()) return Invalid(fmt::format("the request '{}' has an empty item; {}", request.text, kForms));
+    if (item.empty()) return Invalid(Format("the request '{}' has an empty item; {}", request.text, kForms));
     Status status = ParseItem(item, request);
     if (!status.ok()) return status;
     if (more) rest.remove_prefix(comma + 1);
   }
 
   if (request.exactly.has_value() && request.without[static_cast<std::size_t>(*request.exactly)]) {
-    return Invalid(fmt::format("the request '{}' asks for {} and rules it out", request.text, Name(*request.exactly)));
+    return Invalid(Format("the request '{}' asks for {} and rules it out", request.text, Name(*request.exactly)));
   }
   bool leaves_one = false;
   for (int i = 0; i < kTierCount; ++i) leaves_one |= request.Allows(static_cast<Tier>(i));
-  if (!leaves_one) return Invalid(fmt::format("the request '{}' leaves no tier", request.text));
+  if (!leaves_one) return Invalid(Format("the request '{}' leaves no tier", request.text));
   return request;
 }
 

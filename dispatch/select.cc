@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "fmt/format.h"
+#include "format.h"
 
 namespace lanewise {
 namespace {
@@ -26,13 +26,13 @@ std::string CompiledNames(const Tables& tables) {
 // Why exactly this tier cannot run; OK if it can.
 Status CheckTier(Tier tier, const CpuFacts& cpu, const Tables& tables) {
   if (tables[static_cast<std::size_t>(tier)] == nullptr) {
-    return Status(StatusCode::kNotCompiled, fmt::format("tier '{}' is not compiled into this library; compiled: {}",
-                                                        Name(tier), CompiledNames(tables)));
+    return Status(StatusCode::kNotCompiled, Format("tier '{}' is not compiled into this library; compiled: {}",
+                                                   Name(tier), CompiledNames(tables)));
   }
   const CpuFeatures missing = Missing(tier, cpu);
   if (missing.empty()) return {};
-  return Status(StatusCode::kNotSupported, fmt::format("this CPU or operating system cannot run tier '{}'; missing: {}",
-                                                       Name(tier), ToString(missing)));
+  return Status(StatusCode::kNotSupported, Format("this CPU or operating system cannot run tier '{}'; missing: {}",
+                                                  Name(tier), ToString(missing)));
 }
 
 // The best tier that the request admits and that can run, for the kernels that the request does not name.
@@ -47,14 +47,14 @@ Result<Tier> ChooseRest(const Request& request, const CpuFacts& cpu, const Table
     if (status.code() == StatusCode::kNotSupported) lowest_compiled = tier;
   }
   if (!lowest_compiled.has_value()) {
-    return Status(StatusCode::kNotCompiled, fmt::format("no tier that the request '{}' leaves is compiled into this "
-                                                        "library; compiled: {}",
-                                                        request.text, CompiledNames(tables)));
+    return Status(StatusCode::kNotCompiled, Format("no tier that the request '{}' leaves is compiled into this "
+                                                   "library; compiled: {}",
+                                                   request.text, CompiledNames(tables)));
   }
   return Status(StatusCode::kNotSupported,
-                fmt::format("this CPU or operating system can run no tier that the request '{}' leaves; missing for "
-                            "'{}': {}",
-                            request.text, Name(*lowest_compiled), ToString(Missing(*lowest_compiled, cpu))));
+                Format("this CPU or operating system can run no tier that the request '{}' leaves; missing for "
+                       "'{}': {}",
+                       request.text, Name(*lowest_compiled), ToString(Missing(*lowest_compiled, cpu))));
 }
 
 }  // namespace
@@ -67,7 +67,7 @@ Result<Selection> Select(const Request& request, const CpuFacts& cpu, const Tabl
     const Tier tier = request.exactly_for_row[i].value_or(*rest);
     const Status status = CheckTier(tier, cpu, tables);
     if (!status.ok()) {
-      return Status(status.code(), fmt::format("kernel '{}': {}", Rows()[i].name, status.message()));
+      return Status(status.code(), Format("kernel '{}': {}", Rows()[i].name, status.message()));
     }
     Rows()[i].copy(*tables[static_cast<std::size_t>(tier)], selection.table);
     selection.tiers.push_back(tier);

@@ -13,7 +13,7 @@
 #include <new>
 
 #include "accuracy_facts.h"
-#include "fmt/format.h"
+#include "format.h"
 #include "typed_rows.h"
 
 namespace lanewise {
@@ -194,8 +194,8 @@ Status Check(const SweepBlock& block) {
   const std::uint64_t last = block.first + std::uint64_t{block.stride} * (std::max(block.count, 1U) - 1);
   if (block.count <= kChunk && last >> 31 == block.first >> 31) return {};
   return {StatusCode::kInvalidArgument,
-          fmt::format("block of {} inputs from {:#010x} in steps of {}: at most {} inputs, all of one sign",
-                      block.count, block.first, block.stride, kChunk)};
+          Format("block of {} inputs from {:#010x} in steps of {}: at most {} inputs, all of one sign", block.count,
+                 block.first, block.stride, kChunk)};
 }
 
 }  // namespace
@@ -227,7 +227,7 @@ template double MaxUlp<double>(Function, NumericClass);
 template <typename T>
 CandidateOf<T> Implementation(Function function, const Kernels& kernels) {
   constexpr const char* kType = sizeof(T) == sizeof(float) ? "f32" : "f64";
-  const Result<Tier> tier = kernels.TierOf(fmt::format("{}_{}", Name(function), kType));
+  const Result<Tier> tier = kernels.TierOf(Format("{}_{}", Name(function), kType));
   return {tier.ok() ? Name(*tier) : "", UnaryRow<T>(kernels.table(), function).run};
 }
 template CandidateOf<float> Implementation(Function, const Kernels&);

@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "fmt/format.h"
+#include "format.h"
 #include "lanewise/executor.h"
 
 namespace lanewise {
@@ -70,9 +70,9 @@ double CgroupCpuQuota(const std::string& root) {
     const std::string path = line.substr(path_at);
     if (controllers.empty()) {
       smallest = std::min(smallest, SmallestQuota(root + "/sys/fs/cgroup", path));
-    } else if (fmt::format(",{},", controllers).find(",cpu,") != std::string::npos) {
+    } else if (Format(",{},", controllers).find(",cpu,") != std::string::npos) {
       smallest = std::min({smallest, SmallestQuota(root + "/sys/fs/cgroup/cpu", path),
-                           SmallestQuota(fmt::format("{}/sys/fs/cgroup/{}", root, controllers), path)});
+                           SmallestQuota(Format("{}/sys/fs/cgroup/{}", root, controllers), path)});
     }
   }
   return smallest;
@@ -81,8 +81,8 @@ double CgroupCpuQuota(const std::string& root) {
 ThreadCount DefaultThreads() {
   const int cpus = AffinityCpus();
   const double quota = CgroupCpuQuota("");
-  if (quota >= cpus) return {cpus, fmt::format("{} CPU{} in the affinity mask", cpus, cpus == 1 ? "" : "s")};
-  return {std::max(static_cast<int>(quota), 1), fmt::format("cgroup quota of {:.2f} CPUs", quota)};
+  if (quota >= cpus) return {cpus, Format("{} CPU{} in the affinity mask", cpus, cpus == 1 ? "" : "s")};
+  return {std::max(static_cast<int>(quota), 1), Format("cgroup quota of {:.2f} CPUs", quota)};
 }
 
 }  // namespace lanewise

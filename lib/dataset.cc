@@ -13,7 +13,7 @@
 #include <span>
 #include <utility>
 
-#include <fmt/format.h>
+#include "format.h"
 
 #include "lanewise/random.h"
 
@@ -67,50 +67,49 @@ Dataset Subset(const Dataset& data, std::span<const std::ptrdiff_t> indices) {
 
 Status Validate(const Dataset& data) {
   if (data.samples < 1 || data.features < 1) {
-    return Invalid(
-        fmt::format("{} samples of {} features; at least one of each is needed", data.samples, data.features));
+    return Invalid(Format("{} samples of {} features; at least one of each is needed", data.samples, data.features));
   }
   if (data.bytes.empty() == data.values.empty()) {
     return Invalid("exactly one of bytes and values must be filled");
   }
   const std::size_t inputs = data.bytes.size() + data.values.size();
   if (!IsProduct(inputs, data.samples, data.features)) {
-    return Invalid(fmt::format("{} inputs for {} samples of {} features", inputs, data.samples, data.features));
+    return Invalid(Format("{} inputs for {} samples of {} features", inputs, data.samples, data.features));
   }
   if (const std::size_t i = FirstNotFinite(data.values); i != data.values.size()) {
     const std::size_t features = static_cast<std::size_t>(data.features);
-    return Invalid(fmt::format("feature {} of sample {} is not finite", i % features, i / features));
+    return Invalid(Format("feature {} of sample {} is not finite", i % features, i / features));
   }
 
   if (data.labels.empty() ? data.classes != 0 : data.classes < 1) {
-    return Invalid(fmt::format("{} classes with {} labels", data.classes, data.labels.size()));
+    return Invalid(Format("{} classes with {} labels", data.classes, data.labels.size()));
   }
   if (!data.labels.empty() && data.labels.size() != static_cast<std::size_t>(data.samples)) {
-    return Invalid(fmt::format("{} labels for {} samples", data.labels.size(), data.samples));
+    return Invalid(Format("{} labels for {} samples", data.labels.size(), data.samples));
   }
   for (std::size_t i = 0; i < data.labels.size(); ++i) {
     if (data.labels[i] < 0 || data.labels[i] >= data.classes) {
       return Invalid(
-          fmt::format("label {} of sample {}; there are {} classes, counted from 0", data.labels[i], i, data.classes));
+          Format("label {} of sample {}; there are {} classes, counted from 0", data.labels[i], i, data.classes));
     }
   }
   if (!data.class_names.empty() && data.class_names.size() != static_cast<std::size_t>(data.classes)) {
-    return Invalid(fmt::format("{} class names for {} classes", data.class_names.size(), data.classes));
+    return Invalid(Format("{} class names for {} classes", data.class_names.size(), data.classes));
   }
 
   if (data.target_count < 0 || !IsProduct(data.targets.size(), data.samples, data.target_count)) {
     return Invalid(
-        fmt::format("{} targets for {} samples of {} targets", data.targets.size(), data.samples, data.target_count));
+        Format("{} targets for {} samples of {} targets", data.targets.size(), data.samples, data.target_count));
   }
   if (const std::size_t i = FirstNotFinite(data.targets); i != data.targets.size()) {
     const std::size_t count = static_cast<std::size_t>(data.target_count);
-    return Invalid(fmt::format("target {} of sample {} is not finite", i % count, i / count));
+    return Invalid(Format("target {} of sample {} is not finite", i % count, i / count));
   }
 
   const bool is_image = data.image_rows != 0 || data.image_cols != 0;
   if (is_image && (data.image_rows < 1 || data.image_cols < 1 ||
                    !IsProduct(static_cast<std::size_t>(data.features), data.image_rows, data.image_cols))) {
-    return Invalid(fmt::format("images of {} x {} with {} features", data.image_rows, data.image_cols, data.features));
+    return Invalid(Format("images of {} x {} with {} features", data.image_rows, data.image_cols, data.features));
   }
   return {};
 }
@@ -119,13 +118,13 @@ Result<TrainValidation> SplitDataset(const Dataset& data, double fraction, std::
   // The negation refuses a NaN too.
   if (!(fraction > 0 && fraction < 1)) {
     return Status(StatusCode::kInvalidArgument,
-                  fmt::format("the share to set aside for validation is {}; it must lie between 0 and 1", fraction));
+                  Format("the share to set aside for validation is {}; it must lie between 0 and 1", fraction));
   }
   const std::ptrdiff_t validation = static_cast<std::ptrdiff_t>(fraction * static_cast<double>(data.samples));
   if (validation < 1 || validation >= data.samples) {
     return Status(
         StatusCode::kInvalidArgument,
-        fmt::format("setting {} of {} samples aside for validation leaves one part empty", fraction, data.samples));
+        Format("setting {} of {} samples aside for validation leaves one part empty", fraction, data.samples));
   }
   try {
     std::vector<std::ptrdiff_t> indices(static_cast<std::size_t>(data.samples));

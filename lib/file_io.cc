@@ -10,7 +10,7 @@
 #include <system_error>
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include "format.h"
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,8 +20,7 @@ namespace lanewise {
 namespace {
 
 Status IoError(std::string_view doing, std::string_view path, int error) {
-  return {StatusCode::kIoError,
-          fmt::format("cannot {} {}: {}", doing, Quote(path), std::generic_category().message(error))};
+  return {StatusCode::kIoError, Format("cannot {} {}: {}", doing, Quote(path), std::generic_category().message(error))};
 }
 
 // Owns a file descriptor. Standard input's is left open.
@@ -75,7 +74,7 @@ bool WriteAll(int fd, std::string_view bytes) {
 // the mode than asked for is the umask's doing.
 int CreateTemporary(const std::filesystem::path& folder, mode_t mode, std::string& name) {
   for (int i = 0;; ++i) {
-    name = folder / fmt::format(".lanewise-{}-{}.tmp", getpid(), i);
+    name = folder / Format(".lanewise-{}-{}.tmp", getpid(), i);
     const int fd = open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd >= 0 || errno != EEXIST) return fd;
   }
@@ -133,7 +132,7 @@ std::string Quote(std::string_view text) {
   for (const char c : text.substr(0, kLongest)) {
     const unsigned char byte = static_cast<unsigned char>(c);
     if (byte < 0x20 || byte == 0x7f || byte == '\'') {
-      quoted += fmt::format("\\x{:02x}", byte);
+      quoted += Format("\\x{:02x}", byte);
     } else {
       quoted += c;
     }
@@ -142,7 +141,7 @@ std::string Quote(std::string_view text) {
 }
 
 Status BadFile(std::string_view name, std::uint64_t offset, std::string_view rule) {
-  return {StatusCode::kBadFile, fmt::format("{}: byte {}: {}", name, offset, rule)};
+  return {StatusCode::kBadFile, Format("{}: byte {}: {}", name, offset, rule)};
 }
 
 Result<std::unique_ptr<ByteReader>> OpenFile(const std::string& path) {

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "fmt/format.h"
+#include "format.h"
 #include "typed_rows.h"
 #include "view_check.h"
 
@@ -42,12 +42,12 @@ Status RefusalOfPair(MatrixView<const T> in, MatrixView<T> out) {
   const auto invalid = [](std::string message) { return Status(StatusCode::kInvalidArgument, std::move(message)); };
   if (in.rows != out.rows || in.cols != out.cols) {
     return invalid(
-        fmt::format("sizes differ: an input is {} x {}, the output {} x {}", in.rows, in.cols, out.rows, out.cols));
+        Format("sizes differ: an input is {} x {}, the output {} x {}", in.rows, in.cols, out.rows, out.cols));
   }
   const Result<internal::ByteRange> range = internal::CheckInput<T>("an input", in);
   if (!range.ok()) return range.status();
   if (in.cols > 1 && in.col_stride != 1) {
-    return invalid(fmt::format("an input's column stride is {}; rows must be contiguous (stride 1)", in.col_stride));
+    return invalid(Format("an input's column stride is {}; rows must be contiguous (stride 1)", in.col_stride));
   }
   return invalid("the output overlaps an input; it may be exactly an input, or must have memory of its own");
 }

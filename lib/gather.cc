@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "fmt/format.h"
+#include "format.h"
 #include "typed_rows.h"
 
 namespace lanewise::internal {
@@ -48,16 +48,16 @@ Status CheckTargets(const Dataset& data, std::ptrdiff_t inputs, std::ptrdiff_t o
   Status valid = Validate(data);
   if (!valid.ok()) return valid;
   if (data.features != inputs) {
-    return invalid(fmt::format("the data set has {} features per sample, the network takes {}", data.features, inputs));
+    return invalid(Format("the data set has {} features per sample, the network takes {}", data.features, inputs));
   }
   if (data.labels.empty() && data.targets.empty()) return invalid("the data set has neither labels nor targets");
   if (!data.labels.empty() && data.classes > std::max<std::ptrdiff_t>(outputs, 2)) {
-    return invalid(fmt::format("the data set has {} classes, the network {} output{}", data.classes, outputs,
-                               outputs == 1 ? " (which serves two)" : "s"));
+    return invalid(Format("the data set has {} classes, the network {} output{}", data.classes, outputs,
+                          outputs == 1 ? " (which serves two)" : "s"));
   }
   if (data.labels.empty() && data.target_count != outputs) {
     return invalid(
-        fmt::format("the data set has {} targets per sample, the network {} outputs", data.target_count, outputs));
+        Format("the data set has {} targets per sample, the network {} outputs", data.target_count, outputs));
   }
   return Status();
 }

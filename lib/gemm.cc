@@ -8,7 +8,7 @@
 
 #include <type_traits>
 
-#include "fmt/format.h"
+#include "format.h"
 #include "gemm_run.h"
 #include "plan_cache.h"
 #include "typed_rows.h"
@@ -66,13 +66,13 @@ template <typename T, class B>
                                  Activation activation) {
   if (!Has<T>(activation)) {
     return Status(StatusCode::kInvalidArgument,
-                  fmt::format("activation {} of a product of type {}: integers have identity and relu",
-                              Name(activation), Name(kElementType<T>)));
+                  Format("activation {} of a product of type {}: integers have identity and relu", Name(activation),
+                         Name(kElementType<T>)));
   }
   if (a.cols != RowsOf(b) || c.rows != a.rows || c.cols != ColsOf(b)) {
     return Status(StatusCode::kInvalidArgument,
-                  fmt::format("shapes do not match: A is {} x {}, B is {} x {}, C is {} x {}; need M x K, K x N, M x N",
-                              a.rows, a.cols, RowsOf(b), ColsOf(b), c.rows, c.cols));
+                  Format("shapes do not match: A is {} x {}, B is {} x {}, C is {} x {}; need M x K, K x N, M x N",
+                         a.rows, a.cols, RowsOf(b), ColsOf(b), c.rows, c.cols));
   }
   const Result<ByteRange> c_range = internal::CheckOutput<T>("C", c);
   if (!c_range.ok()) return c_range.status();
@@ -99,18 +99,17 @@ template <typename T, class B>
 
 template <typename T>
 [[gnu::cold]] Status WrongLayout(const GemmPlan& plan, const PackedMatrix<T>& b) {
-  return Status(
-      StatusCode::kLayoutMismatch,
-      fmt::format("B was packed for {} in panels of {}, the context's kernel ({}) reads panels of {}; pack it "
-                  "with the context's kernels, or Repack it",
-                  Name(b.tier()), b.nr(), Name(plan.tier), plan.nr));
+  return Status(StatusCode::kLayoutMismatch,
+                Format("B was packed for {} in panels of {}, the context's kernel ({}) reads panels of {}; pack it "
+                       "with the context's kernels, or Repack it",
+                       Name(b.tier()), b.nr(), Name(plan.tier), plan.nr));
 }
 
 [[gnu::cold]] Status WrongPlan(const GemmShape& shape, Tier tier) {
   return Status(StatusCode::kInvalidArgument,
-                fmt::format("the plan is for another product than this one of M={} N={} K={} on {} (type, packing, "
-                            "strides and scaling count); make one with PlanGemm for it",
-                            shape.m, shape.n, shape.k, Name(tier)));
+                Format("the plan is for another product than this one of M={} N={} K={} on {} (type, packing, "
+                       "strides and scaling count); make one with PlanGemm for it",
+                       shape.m, shape.n, shape.k, Name(tier)));
 }
 
 // Whether B lies as the plan reads it.

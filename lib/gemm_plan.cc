@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "fmt/format.h"
+#include "format.h"
 #include "lanewise/gemm.h"
 #include "gemm_run.h"
 #include "pack.h"
@@ -218,13 +218,13 @@ std::string_view Because(PackB pack) {
 std::string Because(const GemmPlan& plan) {
   switch (plan.split) {
     case GemmSplit::kSmall:
-      return fmt::format("1 (below the break-even of {:.0f} multiply-adds)", plan.thread_break_even);
+      return Format("1 (below the break-even of {:.0f} multiply-adds)", plan.thread_break_even);
     case GemmSplit::kOneThread:
       return "1 (all that the context has)";
     case GemmSplit::kColumns:
-      return fmt::format("{} (each owns whole panels of B)", plan.tasks);
+      return Format("{} (each owns whole panels of B)", plan.tasks);
     case GemmSplit::kRows:
-      return fmt::format("{} (each owns rows of C)", plan.tasks);
+      return Format("{} (each owns rows of C)", plan.tasks);
     case GemmSplit::kIndivisible:
       return "1 (neither rows nor columns give each thread a tile)";
   }
@@ -259,41 +259,40 @@ GemmPlan PlanGemm(const GemmShape& shape, const Kernels& kernels, const Machine&
 std::string Explain(const GemmPlan& plan) {
   std::string text;
   const auto line = [&text](std::string_view label, const std::string& value) {
-    text += fmt::format("{:<9}{}\n", label, value);
+    text += Format("{:<9}{}\n", label, value);
   };
-  line("product", fmt::format("gemm_{}  M={} N={} K={}", Name(plan.type), plan.m, plan.n, plan.k));
+  line("product", Format("gemm_{}  M={} N={} K={}", Name(plan.type), plan.m, plan.n, plan.k));
   const std::string_view width = plan.chains == 1 ? "N > 16" : plan.chains == 4 ? "N = 2..16" : "N = 1";
   const std::string_view lanes = plan.interleaved ? ", four of them per column in the lanes" : "";
   const bool exact = ClassOf(plan) == NumericClass::kExact;
   const std::string tile = plan.outer             ? "a row at a time"
                            : plan.lanes_over_rows ? "a vector of rows at a time"
-                                                  : fmt::format("tile {}x{}", plan.mr, plan.nr);
-  line("kernel", fmt::format("{}, {}, {}", Name(plan.tier), tile,
-                             exact ? fmt::format("sums in any order ({})", width)
-                                   : fmt::format("{} chain{} per output{} ({})", plan.chains,
-                                                 plan.chains == 1 ? "" : "s", lanes, width)));
+                                                  : Format("tile {}x{}", plan.mr, plan.nr);
+  line("kernel",
+       Format("{}, {}, {}", Name(plan.tier), tile,
+              exact ? Format("sums in any order ({})", width)
+                    : Format("{} chain{} per output{} ({})", plan.chains, plan.chains == 1 ? "" : "s", lanes, width)));
   if (plan.outer) {
     line("blocks", "none: row after row, because K = 1");
   } else if (plan.lanes_over_rows) {
     line("blocks",
          "none: the columns of A are contiguous, so lanes run over rows of C, a vector of them after the other");
   } else if (plan.direct) {
-    line("blocks",
-         fmt::format("none: tile after tile, the longest of {} rows, from where A and B lie", plan.block_rows));
+    line("blocks", Format("none: tile after tile, the longest of {} rows, from where A and B lie", plan.block_rows));
   } else if (plan.few_rows) {
-    line("blocks", fmt::format("none: few rows, so panels side by side, or where no more are left chunks of K={}", kQ));
+    line("blocks", Format("none: few rows, so panels side by side, or where no more are left chunks of K={}", kQ));
   } else {
-    line("blocks", fmt::format("KC={} ({}), NC={} (a quarter of {} KiB of L2)", plan.kc,
-                               plan.kc >= plan.k ? "all of K" : "chunks of the contract", plan.block_panels * plan.nr,
-                               plan.l2 / 1024));
+    line("blocks", Format("KC={} ({}), NC={} (a quarter of {} KiB of L2)", plan.kc,
+                          plan.kc >= plan.k ? "all of K" : "chunks of the contract", plan.block_panels * plan.nr,
+                          plan.l2 / 1024));
   }
-  line("A", fmt::format("{}{}", Because(plan.pack_a),
-                        plan.prefetch_a ? "; it lies beyond L2, so the next rows are prefetched" : ""));
-  line("B", fmt::format("{} (panels of {}{})", Because(plan.pack_b), plan.nr,
-                        plan.prefetch_b ? "; they lie beyond L2, so the next ones are prefetched" : ""));
+  line("A", Format("{}{}", Because(plan.pack_a),
+                   plan.prefetch_a ? "; it lies beyond L2, so the next rows are prefetched" : ""));
+  line("B", Format("{} (panels of {}{})", Because(plan.pack_b), plan.nr,
+                   plan.prefetch_b ? "; they lie beyond L2, so the next ones are prefetched" : ""));
   line("threads", Because(plan));
-  line("bits", fmt::format("class {}: the same on every tier{}, for any threads and blocks", Name(ClassOf(plan)),
-                           exact ? "" : " of the class"));
+  line("bits", Format("class {}: the same on every tier{}, for any threads and blocks", Name(ClassOf(plan)),
+                      exact ? "" : " of the class"));
   if (const std::string price = PriceOfOrder(plan); !price.empty()) line("price", price);
   return text;
 }

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "apply_activation.h"
-#include "fmt/format.h"
+#include "format.h"
 #include "pack.h"
 #include "typed_rows.h"
 
@@ -284,7 +284,7 @@ std::size_t ScratchBytes(const GemmPlan& plan) {
 }
 
 Status NoScratch(std::size_t bytes) {
-  return Status(StatusCode::kOutOfMemory, fmt::format("no memory for {} bytes of scratch space", bytes));
+  return Status(StatusCode::kOutOfMemory, Format("no memory for {} bytes of scratch space", bytes));
 }
 
 }  // namespace

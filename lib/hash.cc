@@ -2,7 +2,7 @@
 
 #include "hash.h"
 
-#include <fmt/format.h>
+#include "format.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -11,6 +11,6 @@ namespace lanewise {
 
 std::uint64_t Hash(const void* bytes, std::size_t size) { return XXH3_64bits(bytes, size); }
 
-std::string HashText(std::uint64_t hash) { return fmt::format("{:016x}", hash); }
+std::string HashText(std::uint64_t hash) { return Format("{:016x}", hash); }
 
 }  // namespace lanewise

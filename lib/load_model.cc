@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "file_io.h"
-#include "fmt/format.h"
+#include "format.h"
 #include "hash.h"
 #include "lanewise/model_file.h"
 #include "model_format.h"
@@ -29,12 +29,12 @@ struct Source {
   const SafetensorsFile& file;
 
   // The file as a whole.
-  Status Bad(const std::string& rule) const { return Status(StatusCode::kBadFile, fmt::format("{}: {}", path, rule)); }
+  Status Bad(const std::string& rule) const { return Status(StatusCode::kBadFile, Format("{}: {}", path, rule)); }
   // Something at a place.
   Status Bad(std::uint64_t at, const std::string& rule) const { return BadFile(path, at, rule); }
   // A metadata string.
   Status BadMetadata(const char* key, const std::string& rule) const {
-    return BadFile(path, file.metadata_at.at(key), fmt::format("metadata {}: {}", key, rule));
+    return BadFile(path, file.metadata_at.at(key), Format("metadata {}: {}", key, rule));
   }
   // Null if there is none.
   const std::string* Metadata(const char* key) const {
@@ -49,9 +49,9 @@ Result<std::vector<Activation>> ParseActivations(const Source& source, std::stri
     const std::size_t comma = std::min(text.find(','), text.size());
     const std::optional<Activation> activation = ActivationFromName(text.substr(0, comma));
     if (!activation) {
-      return source.BadMetadata(
-          kActivations, fmt::format("unknown activation {}; valid: identity relu sigmoid tanh softmax log-softmax",
-                                    Quote(text.substr(0, comma))));
+      return source.BadMetadata(kActivations,
+                                Format("unknown activation {}; valid: identity relu sigmoid tanh softmax log-softmax",
+                                       Quote(text.substr(0, comma))));
     }
     activations.push_back(*activation);
     if (comma == text.size()) return activations;
@@ -71,12 +71,11 @@ Status ReadStrings(const Source& source, const char* key, json::value_t type, st
     return !nested && count <= most;
   };
   const json value = json::parse(*source.Metadata(key), watch, false);
-  if (count > most && !nested)
-    return source.BadMetadata(key, fmt::format("has {} strings; at most {} fit", count, most));
+  if (count > most && !nested) return source.BadMetadata(key, Format("has {} strings; at most {} fit", count, most));
   const auto is_string = [](const json& item) { return item.is_string(); };
   if (nested || value.type() != type || !std::ranges::all_of(value, is_string)) {
-    return source.BadMetadata(
-        key, fmt::format("is not a JSON {} of strings", type == json::value_t::array ? "array" : "object"));
+    return source.BadMetadata(key,
+                              Format("is not a JSON {} of strings", type == json::value_t::array ? "array" : "object"));
   }
   for (const auto& item : value.items()) insert(item.key(), item.value().template get<std::string>());
   return Status();
@@ -117,33 +116,32 @@ Status ReadGoldenCases(const Source& source, Model<T>& model) {
   if (std::ranges::count(texts, nullptr) == std::ssize(texts)) return Status();
   if (missing != std::end(texts)) {
     return source.Bad(
-        fmt::format("metadata {} is missing; golden cases have {}", kKeys[missing - texts], fmt::join(kKeys, ", ")));
+        Format("metadata {} is missing; golden cases have {}", kKeys[missing - texts], Join(kKeys, ", ")));
   }
   if (model.numerics_revision == 0)
-    return source.Bad(fmt::format("metadata {} is missing; golden cases need it", kRevision));
+    return source.Bad(Format("metadata {} is missing; golden cases need it", kRevision));
   GoldenCases<T> golden;
   golden.numeric_class = *texts[0] == Name(NumericClass::kFma) ? NumericClass::kFma : NumericClass::kMulAdd;
   if (*texts[0] != Name(golden.numeric_class)) {
-    return source.BadMetadata(kGoldenClass, fmt::format("{} is neither fma nor mul-add", Quote(*texts[0])));
+    return source.BadMetadata(kGoldenClass, Format("{} is neither fma nor mul-add", Quote(*texts[0])));
   }
   for (const auto& [index, values] : {std::pair(1, &golden.inputs), std::pair(2, &golden.outputs)}) {
     if (!ParseNumbers<Stored>(*texts[index], *values)) {
-      return source.BadMetadata(kKeys[index], fmt::format("is not a list of finite {} as C's %a prints them, separated "
-                                                          "by spaces",
-                                                          sizeof(Stored) == sizeof(float) ? "floats" : "doubles"));
+      return source.BadMetadata(kKeys[index], Format("is not a list of finite {} as C's %a prints them, separated "
+                                                     "by spaces",
+                                                     sizeof(Stored) == sizeof(float) ? "floats" : "doubles"));
     }
   }
   if (!CasesFit(golden, model.network)) {
     return source.BadMetadata(
-        kGoldenInputs,
-        fmt::format("{} inputs and {} outputs are not 1 to {} cases of a network of {} inputs and {} outputs",
-                    golden.inputs.size(), golden.outputs.size(), kMostGoldenCases, model.network.inputs(),
-                    model.network.outputs()));
+        kGoldenInputs, Format("{} inputs and {} outputs are not 1 to {} cases of a network of {} inputs and {} outputs",
+                              golden.inputs.size(), golden.outputs.size(), kMostGoldenCases, model.network.inputs(),
+                              model.network.outputs()));
   }
   const std::string& hash = *texts[3];
   const auto parsed = std::from_chars(hash.data(), hash.data() + hash.size(), golden.weights_hash, 16);
   if (parsed.ec != std::errc() || HashText(golden.weights_hash) != hash) {
-    return source.BadMetadata(kWeightsHash, fmt::format("{} is not 16 hexadecimal digits", Quote(hash)));
+    return source.BadMetadata(kWeightsHash, Format("{} is not 16 hexadecimal digits", Quote(hash)));
   }
   model.golden = std::move(golden);
   return Status();
@@ -155,7 +153,7 @@ Status ReadMetadata(const Source& source, Model<T>& model) {
     const std::optional<double> scale = ParseHex(*text);
     if (!scale) {
       return source.BadMetadata(
-          kInputScale, fmt::format("{} is not a finite number as C's %a prints it, such as 0x1.8p-3", Quote(*text)));
+          kInputScale, Format("{} is not a finite number as C's %a prints it, such as 0x1.8p-3", Quote(*text)));
     }
     model.input_scale = *scale;
   }
@@ -166,7 +164,7 @@ Status ReadMetadata(const Source& source, Model<T>& model) {
     if (!status.ok()) return status;
     if (!model.class_names.empty() && model.class_names.size() != names) {
       return source.BadMetadata(
-          kClassNames, fmt::format("has {} names for {} outputs", model.class_names.size(), model.network.outputs()));
+          kClassNames, Format("has {} names for {} outputs", model.class_names.size(), model.network.outputs()));
     }
   }
   model.numerics_revision = 0;
@@ -174,7 +172,7 @@ Status ReadMetadata(const Source& source, Model<T>& model) {
     const char* end = text->data() + text->size();
     const auto parsed = std::from_chars(text->data(), end, model.numerics_revision);
     if (parsed.ec != std::errc() || parsed.ptr != end || model.numerics_revision < 1) {
-      return source.BadMetadata(kRevision, fmt::format("{} is not a revision, a number from 1", Quote(*text)));
+      return source.BadMetadata(kRevision, Format("{} is not a revision, a number from 1", Quote(*text)));
     }
   }
   if (source.Metadata(kRecipe) == nullptr) return Status();
@@ -207,7 +205,7 @@ Result<Model<T>> FromFile(const Source& source) {
   const std::string* activations_text = source.Metadata(kActivations);
   if (activations_text == nullptr) {
     return source.Bad(
-        fmt::format("metadata {} is missing; add it, one name per layer, such as \"relu,softmax\"", kActivations));
+        Format("metadata {} is missing; add it, one name per layer, such as \"relu,softmax\"", kActivations));
   }
   const Result<std::vector<Activation>> activations = ParseActivations(source, *activations_text);
   if (!activations.ok()) return activations.status();
@@ -224,20 +222,18 @@ Result<Model<T>> FromFile(const Source& source) {
   std::vector<const Tensor*> biases;
   std::size_t module = 0;
   for (const Activation activation : *activations) {
-    const std::string prefix = fmt::format("layers.{}.", module);
+    const std::string prefix = Format("layers.{}.", module);
     const Tensor* weight = find(prefix + "weight");
     const Tensor* bias = find(prefix + "bias");
     if (weight == nullptr || bias == nullptr) {
-      return source.Bad(fmt::format("tensor {}{} is missing; {} names {} layers", prefix,
-                                    weight == nullptr ? "weight" : "bias", kActivations, activations->size()));
+      return source.Bad(Format("tensor {}{} is missing; {} names {} layers", prefix,
+                               weight == nullptr ? "weight" : "bias", kActivations, activations->size()));
     }
     if (weight->shape.size() != 2 || bias->shape.size() != 1 || bias->shape[0] != weight->shape[0]) {
-      return source.Bad(weight->at,
-                        fmt::format("{}weight must be [outputs, inputs] and {}bias [outputs]", prefix, prefix));
+      return source.Bad(weight->at, Format("{}weight must be [outputs, inputs] and {}bias [outputs]", prefix, prefix));
     }
     if (std::is_same_v<T, float> && (weight->values.index() != 0 || bias->values.index() != 0)) {
-      return source.Bad(weight->at,
-                        fmt::format("{}weight or bias is F64; this model must be loaded as double", prefix));
+      return source.Bad(weight->at, Format("{}weight or bias is F64; this model must be loaded as double", prefix));
     }
     layers.push_back({weight->shape[1], weight->shape[0], activation});
     weights.push_back(weight);
@@ -246,7 +242,7 @@ Result<Model<T>> FromFile(const Source& source) {
   }
   if (file.tensors.size() != 2 * layers.size()) {
     return source.Bad(
-        fmt::format("has {} tensors; {} layers have {}", file.tensors.size(), layers.size(), 2 * layers.size()));
+        Format("has {} tensors; {} layers have {}", file.tensors.size(), layers.size(), 2 * layers.size()));
   }
   Result<Mlp<T>> network = Mlp<T>::Create(layers);
   if (!network.ok()) {
@@ -267,7 +263,7 @@ Result<Model<T>> FromFile(const Source& source) {
       if (!place) continue;
       const std::size_t bytes = std::visit([](const auto& values) { return sizeof(values[0]); }, tensor->values);
       return source.Bad(tensor->elements_at + *place * bytes,
-                        fmt::format("tensor {} holds a value that is not finite", Quote(tensor->name)));
+                        Format("tensor {} holds a value that is not finite", Quote(tensor->name)));
     }
   }
   Status status = ReadMetadata(source, model);
@@ -292,7 +288,7 @@ Result<Model<T>> LoadModel(const std::string& path) {
   try {
     return internal::FromFile<T>({path, *file});
   } catch (const std::bad_alloc&) {
-    return Status(StatusCode::kOutOfMemory, fmt::format("{}: no memory for the model", path));
+    return Status(StatusCode::kOutOfMemory, Format("{}: no memory for the model", path));
   }
 }
 

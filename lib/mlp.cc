@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "aligned.h"
-#include "fmt/format.h"
+#include "format.h"
 #include "gather.h"
 #include "gemm_run.h"
 #include "lanewise/gemm.h"
@@ -19,9 +19,7 @@ namespace lanewise {
 
 namespace {
 
-Status NoMemory(const char* for_what) {
-  return Status(StatusCode::kOutOfMemory, fmt::format("no memory for {}", for_what));
-}
+Status NoMemory(const char* for_what) { return Status(StatusCode::kOutOfMemory, Format("no memory for {}", for_what)); }
 
 // The number of parameters of a layer; false if it does not fit.
 bool CountParameters(const LayerShape& layer, std::ptrdiff_t* count) {
@@ -41,18 +39,17 @@ Result<Mlp<T>> Mlp<T>::Create(std::vector<LayerShape> layers) {
     for (std::size_t l = 0; l < layers.size(); ++l) {
       const LayerShape& layer = layers[l];
       if (layer.inputs < 1 || layer.outputs < 1) {
-        return invalid(fmt::format("layer {} is {} x {}; sizes must be at least 1", l, layer.inputs, layer.outputs));
+        return invalid(Format("layer {} is {} x {}; sizes must be at least 1", l, layer.inputs, layer.outputs));
       }
       if (l > 0 && layer.inputs != layers[l - 1].outputs) {
-        return invalid(fmt::format("layer {} takes {} inputs, but layer {} gives {} outputs", l, layer.inputs, l - 1,
-                                   layers[l - 1].outputs));
+        return invalid(Format("layer {} takes {} inputs, but layer {} gives {} outputs", l, layer.inputs, l - 1,
+                              layers[l - 1].outputs));
       }
       network.offsets_.push_back(static_cast<std::size_t>(total));
       std::ptrdiff_t count = 0;
       if (!CountParameters(layer, &count) || __builtin_add_overflow(total, count, &total) ||
           total > PTRDIFF_MAX / static_cast<std::ptrdiff_t>(sizeof(T))) {
-        return invalid(
-            fmt::format("layer {} of {} x {} does not fit in the address space", l, layer.inputs, layer.outputs));
+        return invalid(Format("layer {} of {} x {} does not fit in the address space", l, layer.inputs, layer.outputs));
       }
     }
     network.parameters_.resize(static_cast<std::size_t>(total));
@@ -165,11 +162,10 @@ Status PackedMlp<T>::PredictBlock(Context& context, const MatrixView<const T>& x
 template <typename T>
 Status PackedMlp<T>::WhatIsWrong(const MatrixView<const T>& x, const MatrixView<T>& y) const {
   if (x.cols != inputs() || y.cols != outputs() || x.rows != y.rows) {
-    return Status(
-        StatusCode::kInvalidArgument,
-        fmt::format("shapes do not match: x is {} x {}, y is {} x {}, the network takes {} inputs and gives {} "
-                    "outputs",
-                    x.rows, x.cols, y.rows, y.cols, inputs(), outputs()));
+    return Status(StatusCode::kInvalidArgument,
+                  Format("shapes do not match: x is {} x {}, y is {} x {}, the network takes {} inputs and gives {} "
+                         "outputs",
+                         x.rows, x.cols, y.rows, y.cols, inputs(), outputs()));
   }
   const Result<internal::ByteRange> y_range = internal::CheckOutput<T>("y", y);
   if (!y_range.ok()) return y_range.status();
@@ -203,20 +199,20 @@ Status PackedMlp<T>::Predict(Context& context, const Dataset& data, std::ptrdiff
                              const MatrixView<T>& y) const {
   if (data.features != inputs() || y.cols != outputs()) {
     return Status(StatusCode::kInvalidArgument,
-                  fmt::format("shapes do not match: the data set has {} features, y is {} x {}, the network takes {} "
-                              "inputs and gives {} outputs",
-                              data.features, y.rows, y.cols, inputs(), outputs()));
+                  Format("shapes do not match: the data set has {} features, y is {} x {}, the network takes {} "
+                         "inputs and gives {} outputs",
+                         data.features, y.rows, y.cols, inputs(), outputs()));
   }
   const Result<internal::ByteRange> y_range = internal::CheckOutput<T>("y", y);
   if (!y_range.ok()) return y_range.status();
   if (first < 0 || first > data.samples || y.rows > data.samples - first) {
-    return Status(StatusCode::kInvalidArgument, fmt::format("{} samples from {} on were asked for; the data set has {}",
-                                                            y.rows, first, data.samples));
+    return Status(StatusCode::kInvalidArgument,
+                  Format("{} samples from {} on were asked for; the data set has {}", y.rows, first, data.samples));
   }
   const std::size_t data_inputs = data.bytes.empty() ? data.values.size() : data.bytes.size();
   if (data_inputs / static_cast<std::size_t>(data.features) < static_cast<std::size_t>(data.samples)) {
-    return Status(StatusCode::kInvalidArgument, fmt::format("the data set has {} inputs for {} samples of {} features",
-                                                            data_inputs, data.samples, data.features));
+    return Status(StatusCode::kInvalidArgument, Format("the data set has {} inputs for {} samples of {} features",
+                                                       data_inputs, data.samples, data.features));
   }
   const std::ptrdiff_t block = BlockRows(context, y.rows);
   const std::size_t third = internal::RoundUpToLine<T>(static_cast<std::size_t>(block * widest_));

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "aligned.h"
-#include "fmt/format.h"
+#include "format.h"
 #include "pack.h"
 #include "typed_rows.h"
 #include "view_check.h"
@@ -51,7 +51,7 @@ Result<PackedMatrix<T>> PackedMatrix<T>::Pack(const Kernels& kernels, MatrixView
   packed.memory_.reset(new (std::nothrow) internal::AlignedArray<T>());
   if (packed.memory_ == nullptr || __builtin_mul_overflow(panels, packed.layout_.panel_stride, &count) ||
       !packed.memory_->Reserve(static_cast<std::size_t>(count))) {
-    return Status(StatusCode::kOutOfMemory, fmt::format("no memory to pack a {} x {} matrix", b.rows, b.cols));
+    return Status(StatusCode::kOutOfMemory, Format("no memory to pack a {} x {} matrix", b.rows, b.cols));
   }
   packed.layout_.bytes = static_cast<std::size_t>(count) * sizeof(T);
   packed.layout_.data = packed.memory_->data();
@@ -63,7 +63,7 @@ template <typename T>
 Result<PackedMatrix<T>> PackedMatrix<T>::Repack(const Kernels& kernels) const {
   internal::AlignedArray<T> plain;
   if (!plain.Reserve(static_cast<std::size_t>(rows()) * static_cast<std::size_t>(cols()))) {
-    return Status(StatusCode::kOutOfMemory, fmt::format("no memory to repack a {} x {} matrix", rows(), cols()));
+    return Status(StatusCode::kOutOfMemory, Format("no memory to repack a {} x {} matrix", rows(), cols()));
   }
   const MatrixView<T> view(plain.data(), rows(), cols());
   for (std::ptrdiff_t k = 0; k < rows(); ++k) {
@@ -77,9 +77,8 @@ Status PackedMatrix<T>::Update(MatrixView<const T> b) {
   const Result<internal::ByteRange> range = internal::CheckInput<T>("B", b);
   if (!range.ok()) return range.status();
   if (b.rows != rows() || b.cols != cols()) {
-    return Status(
-        StatusCode::kInvalidArgument,
-        fmt::format("B: is {} x {}, but the packed matrix it replaces is {} x {}", b.rows, b.cols, rows(), cols()));
+    return Status(StatusCode::kInvalidArgument, Format("B: is {} x {}, but the packed matrix it replaces is {} x {}",
+                                                       b.rows, b.cols, rows(), cols()));
   }
   if (memory_ == nullptr) return Status();  // no element
   const kernels::GemmKernel<T>& kernel = internal::GemmRow<T>(*kernels::CompiledTable(tier()));

@@ -13,7 +13,7 @@
 #include <optional>
 #include <utility>
 
-#include "fmt/format.h"
+#include "format.h"
 #include "hash.h"
 #include "lanewise/executor.h"
 #include "repro_work.h"
@@ -41,8 +41,8 @@ struct Setting {
 };
 
 std::string Describe(const Setting& setting, const Variation& variation) {
-  return fmt::format("{}, {} thread{}, {}", Name(setting.tier), setting.threads, setting.threads == 1 ? "" : "s",
-                     variation.text);
+  return Format("{}, {} thread{}, {}", Name(setting.tier), setting.threads, setting.threads == 1 ? "" : "s",
+                variation.text);
 }
 
 Result<std::vector<Setting>> MakeSettings(const std::vector<Tier>& tiers, const std::vector<int>& threads) {
@@ -55,7 +55,7 @@ Result<std::vector<Setting>> MakeSettings(const std::vector<Tier>& tiers, const 
     if (!kernels.ok()) return kernels.status();
     for (const int count : threads) {
       if (count < 1) {
-        return Status(StatusCode::kInvalidArgument, fmt::format("{} threads: there must be at least one", count));
+        return Status(StatusCode::kInvalidArgument, Format("{} threads: there must be at least one", count));
       }
       auto pool = std::make_unique<ThreadPool>(count);
       Context context(*kernels, *pool);
@@ -75,15 +75,15 @@ struct Reference {
 };
 
 std::string ElementText(const Operation& operation, std::size_t index) {
-  if (operation.columns == 0) return fmt::format("element {}", index);
+  if (operation.columns == 0) return Format("element {}", index);
   const auto columns = static_cast<std::size_t>(operation.columns);
-  return fmt::format("row {}, column {}", index / columns, index % columns);
+  return Format("row {}, column {}", index / columns, index % columns);
 }
 
 std::string ValueText(const Operation& operation, const Elements& values, std::size_t index) {
   if (index >= values.size()) return "missing";  // all results are equally long but files
   if (operation.integers) return std::to_string(std::bit_cast<std::int64_t>(values[index]));
-  return fmt::format("{0:a} ({0})", std::bit_cast<double>(values[index]));
+  return Format("{0:a} ({0})", std::bit_cast<double>(values[index]));
 }
 
 std::optional<ReproDifference> Compare(const Operation& operation, const std::string& name, const Reference& reference,
@@ -128,7 +128,7 @@ class Run {
       of_integers_.push_back(operation.integers);
     }
     std::vector<std::string>& texts = report_.descriptions.back();
-    const std::string name = fmt::format("{}, operation {}: {}", operation.topic, texts.size(), operation.text);
+    const std::string name = Format("{}, operation {}: {}", operation.topic, texts.size(), operation.text);
     texts.push_back(operation.text);
     bool differs = false;
     Reference references[3];  // by class
@@ -139,7 +139,7 @@ class Run {
         values_.clear();
         const Status status = operation.run(setting.context, variation, values_);
         const std::string way = Describe(setting, variation);
-        if (!status.ok()) return Status(status.code(), fmt::format("{} ({}): {}", name, way, status.message()));
+        if (!status.ok()) return Status(status.code(), Format("{} ({}): {}", name, way, status.message()));
         if (&variation == kVariations) {
           hashes_.back()[s].push_back(Hash(values_.data(), values_.size() * sizeof(values_[0])));
         }

@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-#include "fmt/format.h"
+#include "format.h"
 #include "lanewise/functions.h"
 #include "repro_parts.h"
 
@@ -33,7 +33,7 @@ std::vector<Inputs<T>> FunctionInputs(Random& random) {
   constexpr std::ptrdiff_t kCount = 3000;
   std::vector<Inputs<T>> inputs;
   for (const double bound : {1.0, 16.0, 120.0, 800.0}) {
-    inputs.push_back({fmt::format("x in [-{0}, {0})", bound), Uniform<T>(kCount, -bound, bound, random)});
+    inputs.push_back({Format("x in [-{0}, {0})", bound), Uniform<T>(kCount, -bound, bound, random)});
   }
   inputs.push_back({"x of any bits", std::vector<T>(kCount)});
   for (T& x : inputs.back().x) {
@@ -53,7 +53,7 @@ void VisitFunction(Visitor& visitor, const char* name, const Apply& apply) {
   Random random = visitor.Numbers();
   for (const Inputs<T>& inputs : FunctionInputs<T>(random)) {
     const std::vector<T> dy_values = Uniform<T>(std::ssize(inputs.x), -2, 2, random);
-    visitor.Visit({fmt::format("functions {}", kType<T>), fmt::format("{}, {}", name, inputs.text), 0,
+    visitor.Visit({Format("functions {}", kType<T>), Format("{}, {}", name, inputs.text), 0,
                    [&](Context& context, const Variation& v, Elements& out) {
                      const std::ptrdiff_t n = std::ssize(inputs.x);
                      Shifted<T> x(inputs.x, v.offset);
@@ -92,7 +92,7 @@ void VisitElementwise(Visitor& visitor) {
 
 template <typename T>
 void VisitRowFunctions(Visitor& visitor) {
-  const std::string topic = fmt::format("softmax {}", kType<T>);
+  const std::string topic = Format("softmax {}", kType<T>);
   constexpr std::pair<const char*, RowFunction<T>> kFunctions[] = {{"softmax", Softmax<T>},
                                                                    {"log-softmax", LogSoftmax<T>}};
   constexpr std::pair<const char*, RowGradientFunction<T>> kGradients[] = {
@@ -108,7 +108,7 @@ void VisitRowFunctions(Visitor& visitor) {
     x_values[static_cast<std::size_t>(2 * n)] = specials[random.Below(specials.size())];
     x_values[static_cast<std::size_t>(3 * n - 1)] = specials[random.Below(specials.size())];
     const auto visit = [&](const char* name, const auto& apply) {
-      visitor.Visit({topic, fmt::format("{}, {} rows of {}", name, kRows, n), n,
+      visitor.Visit({topic, Format("{}, {} rows of {}", name, kRows, n), n,
                      [&](Context& context, const Variation& v, Elements& out) {
                        const ShiftedMatrix<T> x(x_values, kRows, n, false, v.offset, v.offset);
                        const ShiftedMatrix<T> dy(dy_values, kRows, n, false, v.offset, v.offset);

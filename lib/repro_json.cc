@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "file_io.h"
-#include "fmt/format.h"
+#include "format.h"
 #include "hash.h"
 #include "lanewise/build_info.h"
 #include "lanewise/repro.h"
@@ -25,13 +25,13 @@ using Json = nlohmann::ordered_json;
 constexpr std::size_t kDigits = 8;
 constexpr std::size_t kPerLine = 16;
 
-std::string ShortHash(std::uint64_t hash) { return fmt::format("{:08x}", hash & 0xFFFFFFFF); }
+std::string ShortHash(std::uint64_t hash) { return Format("{:08x}", hash & 0xFFFFFFFF); }
 
 // Longer than any report by far.
 constexpr std::uint64_t kLongestDocument = 10'000'000;
 
 Status Bad(const std::string& path, std::string_view rule) {
-  return Status(StatusCode::kBadFile, fmt::format("{}: {}", path, rule));
+  return Status(StatusCode::kBadFile, Format("{}: {}", path, rule));
 }
 
 Status NoDocument(const std::string& path) { return Bad(path, "is not a document of `lanewise repro --json`"); }
@@ -50,8 +50,8 @@ Result<Json> ReadDocument(const std::string& path) {
   if (!document.is_object()) return NoDocument(path);
   const Json& revision = document.at("numerics_revision");
   if (!revision.is_number_integer() || revision != kNumericsRevision) {
-    return Bad(path, fmt::format("holds the bits of numerics revision {}; this library has revision {}",
-                                 revision.dump(), kNumericsRevision));
+    return Bad(path, Format("holds the bits of numerics revision {}; this library has revision {}", revision.dump(),
+                            kNumericsRevision));
   }
   return document;
 }
@@ -63,7 +63,7 @@ Result<std::map<std::string, const Json*>> Attested(const Json& document, const 
   std::map<std::string, const Json*> attested;
   for (const Json& result : document.at("results")) {
     const std::string name = result.at("class").get<std::string>() + " " + result.at("topic").get<std::string>();
-    if (!attested.emplace(name, &result).second) return Bad(path, fmt::format("has {} twice", Quote(name)));
+    if (!attested.emplace(name, &result).second) return Bad(path, Format("has {} twice", Quote(name)));
   }
   return attested;
 }
@@ -85,8 +85,8 @@ std::string DescribeChange(const ReproReport& report, const ReproResult& result,
   const std::size_t i = FirstDifferent(result, expected);
   const auto topic = std::ranges::find(report.topics, result.topic) - report.topics.begin();
   const std::vector<std::string>& texts = report.descriptions[static_cast<std::size_t>(topic)];
-  const std::string place = i < texts.size() ? fmt::format(", operation {}: {}", i, texts[i]) : "";
-  return fmt::format("other bits than in {}: {} on {}{}", Quote(path), result.topic, Name(result.tiers[0]), place);
+  const std::string place = i < texts.size() ? Format(", operation {}: {}", i, texts[i]) : "";
+  return Format("other bits than in {}: {} on {}{}", Quote(path), result.topic, Name(result.tiers[0]), place);
 }
 
 Result<std::string> Compare(const ReproReport& report, const std::string& path) {
@@ -102,8 +102,7 @@ Result<std::string> Compare(const ReproReport& report, const std::string& path) 
         std::ranges::any_of(*attested, [&](const auto& item) { return item.first.starts_with(numeric_class + " "); });
     if (!has_class) continue;
     const auto expected = attested->find(numeric_class + " " + result.topic);
-    if (expected == attested->end())
-      return Bad(path, fmt::format("has no '{}' of class {}", result.topic, numeric_class));
+    if (expected == attested->end()) return Bad(path, Format("has no '{}' of class {}", result.topic, numeric_class));
     compared.insert(expected->first);
     if (first_changed.empty() && expected->second->at("hash").get<std::string>() != HashText(result.hash)) {
       first_changed = DescribeChange(report, result, *expected->second, path);
@@ -114,7 +113,7 @@ Result<std::string> Compare(const ReproReport& report, const std::string& path) 
     const bool has_class = std::ranges::any_of(
         report.results, [&](const ReproResult& r) { return Name(r.numeric_class) == numeric_class; });
     if (has_class && !compared.contains(name))
-      return Bad(path, fmt::format("has {}, which is not computed here", Quote(name)));
+      return Bad(path, Format("has {}, which is not computed here", Quote(name)));
   }
   if (compared.empty()) return Bad(path, "has no hashes of a class that this CPU has");
   return first_changed;
@@ -153,7 +152,7 @@ auto Guarded(const std::string& path, const Function& read) -> decltype(read()) 
   try {
     return read();
   } catch (const std::bad_alloc&) {
-    return Status(StatusCode::kOutOfMemory, fmt::format("no memory to read {}", path));
+    return Status(StatusCode::kOutOfMemory, Format("no memory to read {}", path));
   } catch (const Json::exception&) {
     return NoDocument(path);
   }

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "fmt/format.h"
+#include "format.h"
 #include "lanewise/mlp.h"
 #include "lanewise/model_file.h"
 #include "lanewise/trainer.h"
@@ -30,7 +30,7 @@ Result<Mlp<T>> MakeNetwork(const std::vector<LayerShape>& layers) {
 
 std::string Describe(const std::vector<LayerShape>& layers) {
   std::string text = std::to_string(layers[0].inputs);
-  for (const LayerShape& layer : layers) text += fmt::format("-{} {}", layer.outputs, Name(layer.activation));
+  for (const LayerShape& layer : layers) text += Format("-{} {}", layer.outputs, Name(layer.activation));
   return text;
 }
 
@@ -49,8 +49,8 @@ void VisitForward(Visitor& visitor) {
       pixels.bytes.push_back(static_cast<std::uint8_t>(random.Below(256)));
     }
     for (const bool bytes : {false, true}) {
-      visitor.Visit({fmt::format("forward {}", kType<T>),
-                     fmt::format("{}, {} rows{}", Describe(layers), kRows, bytes ? " of bytes" : ""), outputs,
+      visitor.Visit({Format("forward {}", kType<T>),
+                     Format("{}, {} rows{}", Describe(layers), kRows, bytes ? " of bytes" : ""), outputs,
                      [&](Context& context, const Variation& v, Elements& out) {
                        const Result<Mlp<T>> network = MakeNetwork<T>(layers);
                        if (!network.ok()) return network.status();
@@ -85,8 +85,7 @@ void VisitLosses(Visitor& visitor) {
     const std::vector<T> target_values = Uniform<T>(kRows * kOutputs, 0, 1, random);
     std::vector<std::int32_t> labels(kRows);
     for (std::int32_t& label : labels) label = static_cast<std::int32_t>(random.Below(kOutputs));
-    visitor.Visit({fmt::format("losses {}", kType<T>),
-                   fmt::format("{} of {}: loss, gradient", Name(loss), Name(activation)), 0,
+    visitor.Visit({Format("losses {}", kType<T>), Format("{} of {}: loss, gradient", Name(loss), Name(activation)), 0,
                    [&, l = loss, a = activation](Context& context, const Variation& v, Elements& out) {
                      Result<Mlp<T>> network = MakeNetwork<T>({{kInputs, 9, kTanh}, {9, kOutputs, a}});
                      if (!network.ok()) return network.status();
@@ -186,7 +185,7 @@ Result<Trained<T>> Train(Context& context, const Variation& v, const Dataset& da
 template <typename T>
 void VisitTraining(Visitor& visitor) {
   const Dataset data = MakeDataset(visitor.Numbers());
-  const std::string topic = fmt::format("training {}", kType<T>);
+  const std::string topic = Format("training {}", kType<T>);
   visitor.Visit({topic, "20-40-30-5, 50 steps: the losses of 5 epochs, the parameters", 0,
                  [&](Context& context, const Variation& v, Elements& out) {
                    const Result<Trained<T>> trained = Train<T>(context, v, data);

@@ -11,7 +11,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "fmt/format.h"
+#include "format.h"
 #include "repro_parts.h"
 
 namespace lanewise::internal {
@@ -79,12 +79,12 @@ Product MakeProduct(int index, Random& random) {
 }
 
 std::string Describe(const Product& p) {
-  std::string text = fmt::format("M = {}, N = {}, K = {}", p.m, p.n, p.k);
+  std::string text = Format("M = {}, N = {}, K = {}", p.m, p.n, p.k);
   if (p.a_transposed) text += ", A transposed";
   if (p.b_transposed) text += ", B transposed";
-  if (p.pad > 0) text += fmt::format(", lines {} longer", p.pad);
-  return text + fmt::format(", alpha {}, beta {}{}, {}, {}", p.alpha, p.beta, p.bias ? ", bias" : "",
-                            Name(p.activation), p.values);
+  if (p.pad > 0) text += Format(", lines {} longer", p.pad);
+  return text +
+         Format(", alpha {}, beta {}{}, {}, {}", p.alpha, p.beta, p.bias ? ", bias" : "", Name(p.activation), p.values);
 }
 
 template <typename T>
@@ -132,7 +132,7 @@ void VisitProducts(Visitor& visitor) {
         a[random.Below(a.size())] = specials[random.Below(specials.size())];
       }
     }
-    visitor.Visit({fmt::format("gemm {}", kType<T>), Describe(p), p.n,
+    visitor.Visit({Format("gemm {}", kType<T>), Describe(p), p.n,
                    [&](Context& context, const Variation& variation, Elements& out) {
                      return RunProduct<T>(context, variation, p, a, b, c, out);
                    },

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <utility>
 
-#include <fmt/format.h>
+#include "format.h"
 #include <nlohmann/json.hpp>
 
 #include "lanewise/write_file.h"
@@ -39,7 +39,7 @@ Result<Tensor> ReadTensor(ByteReader& reader, const TensorEntry& entry, std::uin
   if (*bytes != count * sizeof(T)) {
     return BadFile(
         reader.name(), data_begin + entry.offsets[0] + *bytes,
-        fmt::format("the file ends here; tensor {} has {} elements of {} bytes", Quote(entry.name), count, sizeof(T)));
+        Format("the file ends here; tensor {} has {} elements of {} bytes", Quote(entry.name), count, sizeof(T)));
   }
   return Tensor{.name = entry.name,
                 .shape = {entry.shape.begin(), entry.shape.end()},
@@ -57,16 +57,16 @@ Result<SafetensorsFile> Read(ByteReader& reader) {
   }
   if (header_size > kLongestHeader) {
     return BadFile(reader.name(), 0,
-                   fmt::format("the header is said to have {} bytes; at most {} are allowed (is this a safetensors "
-                               "file?)",
-                               header_size, kLongestHeader));
+                   Format("the header is said to have {} bytes; at most {} are allowed (is this a safetensors "
+                          "file?)",
+                          header_size, kLongestHeader));
   }
   std::string header;
   Result<std::uint64_t> header_bytes = ReadElements(reader, header_size, header);
   if (!header_bytes.ok()) return header_bytes.status();
   if (*header_bytes != header_size) {
     return BadFile(reader.name(), kLengthBytes + *header_bytes,
-                   fmt::format("the file ends here; the header is said to have {} bytes", header_size));
+                   Format("the file ends here; the header is said to have {} bytes", header_size));
   }
 
   Result<internal::SafetensorsHeader> parsed = internal::ParseHeader(reader.name(), header);
@@ -92,7 +92,7 @@ Result<SafetensorsFile> Read(ByteReader& reader) {
 }
 
 Status Invalid(std::string_view path, std::string_view rule) {
-  return {StatusCode::kInvalidArgument, fmt::format("cannot write {}: {}", Quote(path), rule)};
+  return {StatusCode::kInvalidArgument, Format("cannot write {}: {}", Quote(path), rule)};
 }
 
 bool IsF64(const Tensor& tensor) { return std::holds_alternative<std::vector<double>>(tensor.values); }
@@ -116,32 +116,32 @@ Status Serialise(const std::string& path, const SafetensorsFile& file, const Tak
   }
 
   if (file.tensors.size() + file.metadata.size() > kMostNames) {
-    return Invalid(path, fmt::format("there are more than {} names of tensors and metadata", kMostNames));
+    return Invalid(path, Format("there are more than {} names of tensors and metadata", kMostNames));
   }
   std::vector<std::string> members;
-  if (!file.metadata.empty()) members.push_back(fmt::format("\"{}\":{}", kMetadataKey, Json(file.metadata).dump()));
+  if (!file.metadata.empty()) members.push_back(Format("\"{}\":{}", kMetadataKey, Json(file.metadata).dump()));
   std::vector<std::string_view> parts = {{}, {}};  // the length and the header come last
   std::set<std::string_view> names = {kMetadataKey};
   std::uint64_t end = 0;
   for (const Tensor* tensor : ordered) {
     if (!names.insert(tensor->name).second) {
-      return Invalid(path, fmt::format("the name {} is taken", Quote(tensor->name)));
+      return Invalid(path, Format("the name {} is taken", Quote(tensor->name)));
     }
     const bool is_f64 = IsF64(*tensor);
     const std::size_t bytes_per_element = is_f64 ? sizeof(double) : sizeof(float);
     const std::string_view bytes = BytesOf(*tensor);
     const std::optional<std::uint64_t> count = ElementCount(tensor->shape, bytes_per_element);
     if (!count || *count != bytes.size() / bytes_per_element) {
-      return Invalid(path, fmt::format("tensor {} has {} values, which is not what its shape says", Quote(tensor->name),
-                                       bytes.size() / bytes_per_element));
+      return Invalid(path, Format("tensor {} has {} values, which is not what its shape says", Quote(tensor->name),
+                                  bytes.size() / bytes_per_element));
     }
-    members.push_back(fmt::format(R"({}:{{"dtype":"{}","shape":{},"data_offsets":[{},{}]}})", Json(tensor->name).dump(),
-                                  is_f64 ? "F64" : "F32", Json(tensor->shape).dump(), end, end + bytes.size()));
+    members.push_back(Format(R"({}:{{"dtype":"{}","shape":{},"data_offsets":[{},{}]}})", Json(tensor->name).dump(),
+                             is_f64 ? "F64" : "F32", Json(tensor->shape).dump(), end, end + bytes.size()));
     parts.push_back(bytes);
     end += bytes.size();
   }
 
-  std::string header = fmt::format("{{{}}}", fmt::join(members, ","));
+  std::string header = Format("{{{}}}", Join(members, ","));
   header.resize((header.size() + 7) / 8 * 8, ' ');
   const std::uint64_t header_size = header.size();
   if (header_size > kLongestHeader) return Invalid(path, "the header would be longer than the format allows");
@@ -156,7 +156,7 @@ Status SerialiseChecked(const std::string& path, const SafetensorsFile& file, co
   try {
     return Serialise(path, file, take);
   } catch (const std::bad_alloc&) {
-    return {StatusCode::kOutOfMemory, fmt::format("no memory to write {}", Quote(path))};
+    return {StatusCode::kOutOfMemory, Format("no memory to write {}", Quote(path))};
   } catch (const Json::exception&) {
     return Invalid(path, "a name or a metadata string is not UTF-8");
   }
@@ -168,7 +168,7 @@ Result<SafetensorsFile> ReadSafetensors(ByteReader& reader) {
   try {
     return Read(reader);
   } catch (const std::bad_alloc&) {
-    return Status(StatusCode::kOutOfMemory, fmt::format("no memory to read {}", reader.name()));
+    return Status(StatusCode::kOutOfMemory, Format("no memory to read {}", reader.name()));
   }
 }
 
@@ -178,7 +178,7 @@ Result<SafetensorsFile> ReadSafetensors(const std::string& path) {
     if (!reader.ok()) return reader.status();
     return ReadSafetensors(**reader);
   } catch (const std::bad_alloc&) {
-    return Status(StatusCode::kOutOfMemory, fmt::format("no memory to open {}", path));
+    return Status(StatusCode::kOutOfMemory, Format("no memory to open {}", path));
   }
 }
 

@@ -7,7 +7,7 @@
 #include <set>
 #include <tuple>
 
-#include <fmt/format.h>
+#include "format.h"
 #include <nlohmann/json.hpp>
 
 #include "file_io.h"
@@ -77,8 +77,8 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
     std::vector<std::uint64_t>& numbers = is_shape ? header_.entries.back().shape : header_.entries.back().offsets;
     const std::size_t most = is_shape ? kMostDimensions : 2;
     if (numbers.size() == most) {
-      return Refuse(fmt::format("tensor {} has more than {} {}", Quote(header_.entries.back().name), most,
-                                is_shape ? "dimensions" : "data_offsets"));
+      return Refuse(Format("tensor {} has more than {} {}", Quote(header_.entries.back().name), most,
+                           is_shape ? "dimensions" : "data_offsets"));
     }
     numbers.push_back(value);
     return true;
@@ -92,8 +92,8 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
     }
     if (place_ != Place::kTensor || key_ != "dtype") return RefuseValue();
     if (value != "F32" && value != "F64") {
-      return Refuse(fmt::format("tensor {} has dtype {}; Lanewise reads F32 and F64",
-                                Quote(header_.entries.back().name), Quote(value)));
+      return Refuse(Format("tensor {} has dtype {}; Lanewise reads F32 and F64", Quote(header_.entries.back().name),
+                           Quote(value)));
     }
     header_.entries.back().dtype = std::move(value);
     return true;
@@ -114,14 +114,14 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
 
   bool key(string_t& name) override {
     std::set<std::string>& seen = place_ == Place::kEntries ? names_ : seen_here_;
-    if (!seen.insert(name).second) return Refuse(fmt::format("the key {} occurs twice", Quote(name)));
+    if (!seen.insert(name).second) return Refuse(Format("the key {} occurs twice", Quote(name)));
     const bool counts = place_ == Place::kMetadata || (place_ == Place::kEntries && name != kMetadataKey);
     if (counts && ++name_count_ > kMostNames) {
-      return Refuse(fmt::format("there are more than {} names of tensors and metadata", kMostNames));
+      return Refuse(Format("there are more than {} names of tensors and metadata", kMostNames));
     }
     if (place_ == Place::kTensor && name != "dtype" && name != "shape" && name != "data_offsets") {
-      return Refuse(fmt::format("tensor {} has the key {}; the format knows dtype, shape and data_offsets",
-                                Quote(header_.entries.back().name), Quote(name)));
+      return Refuse(Format("tensor {} has the key {}; the format knows dtype, shape and data_offsets",
+                           Quote(header_.entries.back().name), Quote(name)));
     }
     key_ = std::move(name);
     key_at_ = at();
@@ -130,8 +130,7 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
 
   bool end_object() override {
     if (place_ == Place::kTensor && seen_here_.size() != 3) {
-      return Refuse(
-          fmt::format("tensor {} lacks one of dtype, shape and data_offsets", Quote(header_.entries.back().name)));
+      return Refuse(Format("tensor {} lacks one of dtype, shape and data_offsets", Quote(header_.entries.back().name)));
     }
     place_ = place_ == Place::kEntries ? Place::kFile : Place::kEntries;
     return true;
@@ -165,9 +164,9 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
       case Place::kFile:
         break;  // not reached: the text begins with '{'
       case Place::kEntries:
-        return Refuse(fmt::format("the value of {} must be an object", Quote(key_)));
+        return Refuse(Format("the value of {} must be an object", Quote(key_)));
       case Place::kMetadata:
-        return Refuse(fmt::format("the metadata {} must be a string", Quote(key_)));
+        return Refuse(Format("the metadata {} must be a string", Quote(key_)));
       case Place::kTensor:
       case Place::kNumbers:
         break;
@@ -193,8 +192,7 @@ std::optional<std::pair<std::string, const TensorEntry*>> SortAndCheck(std::vect
   for (const TensorEntry& entry : entries) {
     if (entry.offsets.size() != 2) {
       return std::pair(
-          fmt::format("tensor {} has {} data_offsets; there must be two", Quote(entry.name), entry.offsets.size()),
-          &entry);
+          Format("tensor {} has {} data_offsets; there must be two", Quote(entry.name), entry.offsets.size()), &entry);
     }
   }
   std::sort(entries.begin(), entries.end(), [](const TensorEntry& a, const TensorEntry& b) {
@@ -204,17 +202,16 @@ std::optional<std::pair<std::string, const TensorEntry*>> SortAndCheck(std::vect
   for (const TensorEntry& entry : entries) {
     const std::size_t bytes_per_element = BytesPerElement(entry.dtype);
     const std::optional<std::uint64_t> count = ElementCount(entry.shape, bytes_per_element);
-    if (!count)
-      return std::pair(fmt::format("the shape of tensor {} has too many elements", Quote(entry.name)), &entry);
+    if (!count) return std::pair(Format("the shape of tensor {} has too many elements", Quote(entry.name)), &entry);
     if (entry.offsets[0] != end) {
-      return std::pair(fmt::format("tensor {} begins at byte {} of the data; {} is where the one before it ends",
-                                   Quote(entry.name), entry.offsets[0], end),
+      return std::pair(Format("tensor {} begins at byte {} of the data; {} is where the one before it ends",
+                              Quote(entry.name), entry.offsets[0], end),
                        &entry);
     }
     if (entry.offsets[1] < end || entry.offsets[1] - end != *count * bytes_per_element) {
-      return std::pair(fmt::format("tensor {} ends at byte {} of the data; its {} elements of {} bytes from byte {} on "
-                                   "do not end there",
-                                   Quote(entry.name), entry.offsets[1], *count, bytes_per_element, end),
+      return std::pair(Format("tensor {} ends at byte {} of the data; its {} elements of {} bytes from byte {} on "
+                              "do not end there",
+                              Quote(entry.name), entry.offsets[1], *count, bytes_per_element, end),
                        &entry);
     }
     end = entry.offsets[1];

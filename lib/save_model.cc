@@ -9,7 +9,7 @@
 #include <new>
 #include <utility>
 
-#include "fmt/format.h"
+#include "format.h"
 #include "hash.h"
 #include "lanewise/model_file.h"
 #include "model_format.h"
@@ -26,7 +26,7 @@ using nlohmann::json;
 std::string FormatHex(double x) {
   char digits[32];  // 13 of them, and an exponent
   const auto end = std::to_chars(digits, std::end(digits), std::fabs(x), std::chars_format::hex).ptr;
-  return fmt::format("{}0x{}", std::signbit(x) ? "-" : "", std::string_view(digits, end));
+  return Format("{}0x{}", std::signbit(x) ? "-" : "", std::string_view(digits, end));
 }
 
 template <typename T>
@@ -53,13 +53,13 @@ SafetensorsFile ToFile(const Model<T>& model) {
   std::size_t module = 0;
   for (std::size_t l = 0; l < model.network.layers().size(); ++l) {
     const LayerShape& layer = model.network.layers()[l];
-    activations += fmt::format("{}{}", l == 0 ? "" : ",", Name(layer.activation));
+    activations += Format("{}{}", l == 0 ? "" : ",", Name(layer.activation));
     std::vector<T> values;
     AppendWeights(model.network, l, values);
-    file.tensors.push_back({fmt::format("layers.{}.weight", module), {layer.outputs, layer.inputs}, std::move(values)});
+    file.tensors.push_back({Format("layers.{}.weight", module), {layer.outputs, layer.inputs}, std::move(values)});
     const std::span<const T> bias = model.network.bias(l);
     file.tensors.push_back(
-        {fmt::format("layers.{}.bias", module), {layer.outputs}, std::vector<T>(bias.begin(), bias.end())});
+        {Format("layers.{}.bias", module), {layer.outputs}, std::vector<T>(bias.begin(), bias.end())});
     module = NextModule(module, layer.activation);
   }
   file.metadata[kActivations] = activations;
@@ -81,18 +81,18 @@ template <typename T, typename Save>
 Status CheckAndSave(const std::string& path, const Model<T>& model, const Save& save) {
   if (!model.class_names.empty() && model.class_names.size() != ClassNameCount(model.network.outputs())) {
     return Status(StatusCode::kInvalidArgument,
-                  fmt::format("{} class names for {} outputs", model.class_names.size(), model.network.outputs()));
+                  Format("{} class names for {} outputs", model.class_names.size(), model.network.outputs()));
   }
   if (model.recipe.size() > kMostRecipeEntries) {
-    return Status(StatusCode::kInvalidArgument, fmt::format("the recipe has {} entries; at most {} are allowed",
-                                                            model.recipe.size(), kMostRecipeEntries));
+    return Status(StatusCode::kInvalidArgument,
+                  Format("the recipe has {} entries; at most {} are allowed", model.recipe.size(), kMostRecipeEntries));
   }
   if (!std::isfinite(model.input_scale)) {
-    return Status(StatusCode::kInvalidArgument, fmt::format("the input scale {} is not finite", model.input_scale));
+    return Status(StatusCode::kInvalidArgument, Format("the input scale {} is not finite", model.input_scale));
   }
   for (std::size_t l = 0; l < model.network.layers().size(); ++l) {
     if (!model.network.IsFinite(l)) {
-      return Status(StatusCode::kInvalidArgument, fmt::format("a parameter of layer {} is not finite", l));
+      return Status(StatusCode::kInvalidArgument, Format("a parameter of layer {} is not finite", l));
     }
   }
   if (model.golden) {
@@ -113,7 +113,7 @@ Status CheckAndSave(const std::string& path, const Model<T>& model, const Save& 
   try {
     return save(ToFile(model));
   } catch (const std::bad_alloc&) {
-    return Status(StatusCode::kOutOfMemory, fmt::format("{}: no memory for the model", path));
+    return Status(StatusCode::kOutOfMemory, Format("{}: no memory for the model", path));
   } catch (const json::exception&) {
     return Status(StatusCode::kInvalidArgument, "a class name or a recipe entry is not UTF-8");
   }

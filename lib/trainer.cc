@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "fmt/format.h"
+#include "format.h"
 #include "gather.h"
 #include "lanewise/random.h"
 #include "training_step.h"
@@ -30,21 +30,21 @@ template <typename T>
 Status CheckOptions(const TrainerOptions& options, Activation last) {
   constexpr double kMax = std::numeric_limits<T>::max();
   if (!(options.learning_rate <= kMax && static_cast<T>(options.learning_rate) > 0)) {
-    return Invalid(fmt::format("learning rate {} is not a positive number", options.learning_rate));
+    return Invalid(Format("learning rate {} is not a positive number", options.learning_rate));
   }
   if (!(options.momentum >= 0 && options.momentum < 1 && static_cast<T>(options.momentum) < 1)) {
-    return Invalid(fmt::format("momentum {} is not in [0, 1)", options.momentum));
+    return Invalid(Format("momentum {} is not in [0, 1)", options.momentum));
   }
-  if (options.batch < 1) return Invalid(fmt::format("batch size {} is not at least 1", options.batch));
+  if (options.batch < 1) return Invalid(Format("batch size {} is not at least 1", options.batch));
   if (!(std::fabs(options.input_scale) <= kMax)) {
-    return Invalid(fmt::format("input scale {} is not a finite number", options.input_scale));
+    return Invalid(Format("input scale {} is not a finite number", options.input_scale));
   }
   const Activation needed = options.loss == Loss::kSoftmaxCrossEntropy   ? Activation::kSoftmax
                             : options.loss == Loss::kSigmoidCrossEntropy ? Activation::kSigmoid
                                                                          : last;
   if (last != needed) {
-    return Invalid(fmt::format("the loss {} needs {} as the last layer's activation; it is {}", Name(options.loss),
-                               Name(needed), Name(last)));
+    return Invalid(Format("the loss {} needs {} as the last layer's activation; it is {}", Name(options.loss),
+                          Name(needed), Name(last)));
   }
   return Status();
 }
@@ -81,13 +81,13 @@ Result<Trainer<T>> Trainer<T>::Create(Mlp<T> network, const TrainerOptions& opti
   std::ptrdiff_t elements = 0;
   for (const LayerShape& layer : network.layers()) {
     if (__builtin_mul_overflow(options.batch, std::max(layer.inputs, layer.outputs), &elements)) {
-      return Invalid(fmt::format("a batch of {} rows does not fit in the address space", options.batch));
+      return Invalid(Format("a batch of {} rows does not fit in the address space", options.batch));
     }
   }
   try {
     return Trainer(std::move(network), options);
   } catch (const std::exception&) {  // bad_alloc, or length_error for what no vector can hold
-    return Status(StatusCode::kOutOfMemory, fmt::format("no memory to train with batches of {} rows", options.batch));
+    return Status(StatusCode::kOutOfMemory, Format("no memory to train with batches of {} rows", options.batch));
   }
 }
 
@@ -110,9 +110,9 @@ Status Trainer<T>::CheckParameters(const Context& context) const {
   for (std::size_t l = 0; l < network_.layers().size(); ++l) {
     if (!network_.IsFinite(l)) {
       return Status(StatusCode::kDiverged,
-                    fmt::format("a parameter of layer {} is not finite: training has diverged; a smaller learning rate "
-                                "may help",
-                                l));
+                    Format("a parameter of layer {} is not finite: training has diverged; a smaller learning rate "
+                           "may help",
+                           l));
     }
   }
   return Status();
@@ -145,28 +145,27 @@ namespace {
 
 Status CheckLabels(std::span<const std::int32_t> labels, std::ptrdiff_t rows, std::ptrdiff_t outputs, Loss loss) {
   if (loss != Loss::kSoftmaxCrossEntropy) {
-    return Invalid(fmt::format("the loss {} takes targets, not labels", Name(loss)));
+    return Invalid(Format("the loss {} takes targets, not labels", Name(loss)));
   }
   if (static_cast<std::ptrdiff_t>(labels.size()) != rows) {
-    return Invalid(fmt::format("{} labels for {} rows", labels.size(), rows));
+    return Invalid(Format("{} labels for {} rows", labels.size(), rows));
   }
   for (const std::int32_t label : labels) {
-    if (label < 0 || label >= outputs)
-      return Invalid(fmt::format("label {} is not below the {} outputs", label, outputs));
+    if (label < 0 || label >= outputs) return Invalid(Format("label {} is not below the {} outputs", label, outputs));
   }
   return Status();
 }
 
 Status NotAProbability(double target, std::ptrdiff_t sample) {
-  return Invalid(fmt::format("target {} of sample {} is not in [0, 1], as the loss {} needs", target, sample,
-                             Name(Loss::kSigmoidCrossEntropy)));
+  return Invalid(Format("target {} of sample {} is not in [0, 1], as the loss {} needs", target, sample,
+                        Name(Loss::kSigmoidCrossEntropy)));
 }
 
 template <typename T>
 Status CheckTargets(const MatrixView<const T>& targets, std::ptrdiff_t rows, std::ptrdiff_t outputs, Loss loss) {
-  if (loss == Loss::kSoftmaxCrossEntropy) return Invalid(fmt::format("the loss {} takes labels", Name(loss)));
+  if (loss == Loss::kSoftmaxCrossEntropy) return Invalid(Format("the loss {} takes labels", Name(loss)));
   if (targets.rows != rows || targets.cols != outputs) {
-    return Invalid(fmt::format("targets are {} x {}; need {} x {}", targets.rows, targets.cols, rows, outputs));
+    return Invalid(Format("targets are {} x {}; need {} x {}", targets.rows, targets.cols, rows, outputs));
   }
   const Result<internal::ByteRange> range = internal::CheckInput<T>("targets", targets);
   if (!range.ok()) return range.status();
@@ -220,7 +219,7 @@ Result<EpochResult> Trainer<T>::Epoch(Context& context, const Dataset& data, std
   if (!status.ok()) return status;
   const bool by_label = options_.loss == Loss::kSoftmaxCrossEntropy;
   if (by_label && (data.labels.empty() || data.classes > outputs)) {
-    return Invalid(fmt::format("the loss {} needs labels, and an output for each class", Name(options_.loss)));
+    return Invalid(Format("the loss {} needs labels, and an output for each class", Name(options_.loss)));
   }
   if (options_.loss == Loss::kSigmoidCrossEntropy && data.labels.empty()) {
     const auto found = std::ranges::find_if(data.targets, [](float t) { return t < 0 || t > 1; });
@@ -265,8 +264,8 @@ Result<EpochResult> Trainer<T>::Epoch(Context& context, const Dataset& data, std
     }
     const Result<double> loss = StepOn(context, batch);
     if (!loss.ok()) {
-      return Status(loss.status().code(), fmt::format("epoch {}, samples {} to {}: {}", epoch, result.samples,
-                                                      result.samples + rows, loss.status().message()));
+      return Status(loss.status().code(), Format("epoch {}, samples {} to {}: {}", epoch, result.samples,
+                                                 result.samples + rows, loss.status().message()));
     }
     loss_sum += *loss * static_cast<double>(rows);
     for (std::ptrdiff_t r = 0; r < rows && !data.labels.empty(); ++r) {
@@ -277,7 +276,7 @@ Result<EpochResult> Trainer<T>::Epoch(Context& context, const Dataset& data, std
     if (progress && !progress(result.samples)) break;
   }
   status = CheckParameters(context);
-  if (!status.ok()) return Status(status.code(), fmt::format("epoch {}: {}", epoch, status.message()));
+  if (!status.ok()) return Status(status.code(), Format("epoch {}: {}", epoch, status.message()));
   result.loss = loss_sum / static_cast<double>(result.samples);
   result.accuracy = static_cast<double>(correct) / static_cast<double>(result.samples);
   return result;

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "apply_activation.h"
-#include "fmt/format.h"
+#include "format.h"
 #include "gemm_run.h"
 #include "loss.h"
 #include "typed_rows.h"
@@ -47,10 +47,10 @@ template <typename T>
 Status TrainingStep<T>::Prepare(const Context& context, const Mlp<T>& network, const TrainerOptions& options,
                                 const MatrixView<const T>& x) {
   if (x.cols != network.inputs()) {
-    return Invalid(fmt::format("x has {} columns, the network takes {} inputs", x.cols, network.inputs()));
+    return Invalid(Format("x has {} columns, the network takes {} inputs", x.cols, network.inputs()));
   }
   if (x.rows < 1 || x.rows > options.batch) {
-    return Invalid(fmt::format("x has {} rows; a step takes 1 to {} (the batch size)", x.rows, options.batch));
+    return Invalid(Format("x has {} rows; a step takes 1 to {} (the batch size)", x.rows, options.batch));
   }
   const ByteRange x_range = RangeOf(x);
   if (!x_range.IsValid()) return CheckInput<T>("x", x).status();
@@ -138,7 +138,7 @@ Result<double> TrainingStep<T>::LossAndGradient(Context& context, const Mlp<T>& 
                                       .terms = loss_terms_.data()});
   if (!std::isfinite(loss)) {
     return Status(StatusCode::kDiverged,
-                  fmt::format("the loss is {}: training has diverged; a smaller learning rate may help", loss));
+                  Format("the loss is {}: training has diverged; a smaller learning rate may help", loss));
   }
   status = Backward(context, batch.x);
   if (!status.ok()) return status;

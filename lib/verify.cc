@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "fmt/format.h"
+#include "format.h"
 #include "lanewise/gemm.h"
 #include "lanewise/random.h"
 
@@ -31,7 +31,7 @@ template <typename T>
 std::optional<NumericClass> ClassOf(const Kernels& kernels) {
   std::optional<NumericClass> common;
   for (const char* name : {"gemm", "relu", "sigmoid", "tanh", "softmax", "log_softmax"}) {
-    const Result<Tier> tier = kernels.TierOf(fmt::format("{}_{}", name, sizeof(T) == sizeof(float) ? "f32" : "f64"));
+    const Result<Tier> tier = kernels.TierOf(Format("{}_{}", name, sizeof(T) == sizeof(float) ? "f32" : "f64"));
     if (!tier.ok() || (common && *common != ClassOf(*tier))) return std::nullopt;
     common = ClassOf(*tier);
   }

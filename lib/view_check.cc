@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "fmt/format.h"
+#include "format.h"
 
 namespace lanewise::internal {
 
@@ -37,15 +37,15 @@ Result<ByteRange> CheckInput(std::string_view name, const MatrixView<const T>& v
   if (range.IsValid()) return range;
   if (view.rows < 0 || view.cols < 0) {
     return Status(StatusCode::kInvalidArgument,
-                  fmt::format("{}: is {} x {}; sizes must not be negative", name, view.rows, view.cols));
+                  Format("{}: is {} x {}; sizes must not be negative", name, view.rows, view.cols));
   }
   if (view.data == nullptr) {
     return Status(StatusCode::kInvalidArgument,
-                  fmt::format("{}: is {} x {} but its data pointer is null", name, view.rows, view.cols));
+                  Format("{}: is {} x {} but its data pointer is null", name, view.rows, view.cols));
   }
   return Status(StatusCode::kInvalidArgument,
-                fmt::format("{}: {} x {} with strides {} and {} does not fit in the address space", name, view.rows,
-                            view.cols, view.row_stride, view.col_stride));
+                Format("{}: {} x {} with strides {} and {} does not fit in the address space", name, view.rows,
+                       view.cols, view.row_stride, view.col_stride));
 }
 
 template <typename T>
@@ -54,13 +54,13 @@ Result<ByteRange> CheckOutput(std::string_view name, const MatrixView<T>& view) 
   if (!range.ok() || IsWritable(view)) return range;
   if (view.cols > 1 && view.col_stride != 1) {
     return Status(StatusCode::kInvalidArgument,
-                  fmt::format("{}: column stride is {}; a matrix that is written needs contiguous columns (stride 1); "
-                              "swap the operands and transpose all three to write a transposed one",
-                              name, view.col_stride));
+                  Format("{}: column stride is {}; a matrix that is written needs contiguous columns (stride 1); "
+                         "swap the operands and transpose all three to write a transposed one",
+                         name, view.col_stride));
   }
   return Status(StatusCode::kInvalidArgument,
-                fmt::format("{}: row stride {} is less than the {} columns; rows that are written must not overlap",
-                            name, view.row_stride, view.cols));
+                Format("{}: row stride {} is less than the {} columns; rows that are written must not overlap", name,
+                       view.row_stride, view.cols));
 }
 
 #define LANEWISE_INSTANTIATE(T)                                                        \

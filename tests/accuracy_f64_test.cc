@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "doctest/doctest.h"
-#include "fmt/format.h"
+#include "format.h"
 #include "lanewise/accuracy.h"
 #include "nlohmann/json.hpp"
 #include "tiers.h"
@@ -223,7 +223,7 @@ TEST_CASE("every tier keeps its bound, and gives the results that its certificat
   ThreadPool pool;
   for (Function function : kFunctions) {
     if (function == Function::kRelu) continue;
-    const std::string path = fmt::format("{}/{}_f64.json", LANEWISE_CERTIFICATES, Name(function));
+    const std::string path = Format("{}/{}_f64.json", LANEWISE_CERTIFICATES, Name(function));
     INFO(path);
     std::ifstream file(path);
     REQUIRE(file);
@@ -243,7 +243,7 @@ TEST_CASE("every tier keeps its bound, and gives the results that its certificat
       REQUIRE(found.hashes.size() == kBlocks / 2);
       for (std::size_t i = 0; i < found.hashes.size(); ++i) {
         CAPTURE(i);
-        CHECK(fmt::format("{:08x}", found.hashes[i] & 0xFFFFFFFF) == line.substr(i * 8, 8));
+        CHECK(Format("{:08x}", found.hashes[i] & 0xFFFFFFFF) == line.substr(i * 8, 8));
       }
     });
   }

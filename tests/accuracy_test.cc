@@ -15,7 +15,7 @@
 
 #include "bits.h"
 #include "doctest/doctest.h"
-#include "fmt/format.h"
+#include "format.h"
 #include "nlohmann/json.hpp"
 #include "reference.h"
 #include "tiers.h"
@@ -166,7 +166,7 @@ TEST_CASE("every tier gives the results that its certificates attest") {
   ThreadPool pool;
   for (Function function : kFunctions) {
     if (function == Function::kRelu) continue;
-    const std::string path = fmt::format("{}/{}_f32.json", LANEWISE_CERTIFICATES, Name(function));
+    const std::string path = Format("{}/{}_f32.json", LANEWISE_CERTIFICATES, Name(function));
     INFO(path);
     std::ifstream file(path);
     REQUIRE(file);
@@ -190,7 +190,7 @@ TEST_CASE("every tier gives the results that its certificates attest") {
       for (std::size_t i = 0; i < chunks.size(); ++i) {
         const std::string line = entry->at("chunks").at(chunks[i] / 64);
         CAPTURE(chunks[i]);
-        CHECK(fmt::format("{:08x}", found.hashes[i] & 0xFFFFFFFF) == line.substr(chunks[i] % 64 * 8, 8));
+        CHECK(Format("{:08x}", found.hashes[i] & 0xFFFFFFFF) == line.substr(chunks[i] % 64 * 8, 8));
       }
     });
   }

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "doctest/doctest.h"
-#include "fmt/format.h"
+#include "format.h"
 #include "hash.h"
 #include "lanewise/isa.h"
 #include "nlohmann/json.hpp"
@@ -326,14 +326,14 @@ TEST_CASE("explain tells which kernel a function gets, and what happens in each 
       const std::string arguments = function + isa;
       const ProgramRun text = Lanewise("explain " + arguments);
       CHECK_MESSAGE(text.exit_code == 0, text.err);
-      CHECK(Contains(text.out, fmt::format("kernel   {}\n", Name(tier))));
+      CHECK(Contains(text.out, Format("kernel   {}\n", Name(tier))));
       CHECK(ParseJson(Lanewise("explain --json " + arguments).out)["tier"] == Name(tier));
     }
     const ProgramRun text = Lanewise("explain --batch 32 " + model + isa);
     CHECK_MESSAGE(text.exit_code == 0, text.err);
     CHECK(Contains(text.out, "layer    1: 8 -> 5 tanh\n"));
     CHECK(Contains(text.out, "M=32 N=5 K=8\n"));
-    CHECK(Contains(text.out, fmt::format("then     softmax_f32, {}\n", Name(tier))));
+    CHECK(Contains(text.out, Format("then     softmax_f32, {}\n", Name(tier))));
     const json document = ParseJson(Lanewise("explain --json --batch 32 " + model + isa).out);
     REQUIRE(document["layers"].size() == 3);
     for (const json& layer : document["layers"]) {

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "doctest/doctest.h"
-#include "fmt/format.h"
+#include "format.h"
 #include "lanewise/isa.h"
 #include "nlohmann/json.hpp"
 #include "run_program.h"
@@ -100,12 +100,12 @@ TEST_CASE("a refused request: info and kernels print all they know, then exit 2 
   for (const auto& c : kCases) {
     for (const std::string command : {"info", "kernels"}) {
       INFO(command, " with ", c.request);
-      const ProgramRun text = Shell(fmt::format("LANEWISE_ISA={} \"$lanewise\" {}", c.request, command));
+      const ProgramRun text = Shell(Format("LANEWISE_ISA={} \"$lanewise\" {}", c.request, command));
       CHECK(text.exit_code == c.exit_code);
       CHECK(Contains(text.err, "error: LANEWISE_ISA: "));
       CHECK(Contains(text.out, c.request + " (LANEWISE_ISA)"));
       CHECK(Contains(text.out, "portable"));
-      const ProgramRun document = Lanewise(fmt::format("{} --json --isa {}", command, c.request));
+      const ProgramRun document = Lanewise(Format("{} --json --isa {}", command, c.request));
       CHECK(document.exit_code == c.exit_code);
       CHECK(Contains(document.err, "error: --isa: "));
       CHECK(!ParseJson(document.out).empty());

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "doctest/doctest.h"
-#include "fmt/format.h"
+#include "format.h"
 #include "network.h"
 #include "safetensors.h"
 #include "temporary_folder.h"
@@ -276,7 +276,7 @@ TEST_CASE("LoadModel refuses what is no model, and names the rule") {
   file.tensors.erase(file.tensors.begin() + 1);
   refuses("tensor layers.0.bias is missing");
   file.tensors[0].shape = {3, 4};
-  refuses(fmt::format(": byte {}: layers.0.weight must be", byte_of("\"layers.0.weight\"") + 18));
+  refuses(Format(": byte {}: layers.0.weight must be", byte_of("\"layers.0.weight\"") + 18));
   file.tensors[0].shape = {3, 4};
   refuses("layers.0.weight must be [outputs, inputs] and layers.0.bias [outputs]");
   file.tensors[0].shape = {12};
@@ -294,7 +294,7 @@ TEST_CASE("LoadModel refuses what is no model, and names the rule") {
     std::get<std::vector<float>>(file.tensors[3].values)[1] = value;
     REQUIRE(WriteSafetensors(folder / "bad", file).ok());
     const std::size_t place = ReadBytes(folder / "bad").size() - sizeof(float);
-    refuses(fmt::format(": byte {}: tensor 'layers.2.bias' holds a value that is not finite", place));
+    refuses(Format(": byte {}: tensor 'layers.2.bias' holds a value that is not finite", place));
   }
 
   for (const char* scale : {"", "1", "0x", "-0x", "0x-1p+0", "0x1p", "0x1p+0 ", "--0x1p+0", "0xinf", "0xnan", "nan",
@@ -302,9 +302,9 @@ TEST_CASE("LoadModel refuses what is no model, and names the rule") {
     refuses_metadata("input_scale", scale, "is not a finite number as C's %a prints it");
   }
   refuses_metadata("class_names", R"(["a"])", "has 1 names for 2 outputs");
-  refuses_metadata("class_names", "[]x",
-                   fmt::format(": byte {}: metadata lanewise.class_names: is not a JSON array",
-                               byte_of("lanewise.class_names") + 20));
+  refuses_metadata(
+      "class_names", "[]x",
+      Format(": byte {}: metadata lanewise.class_names: is not a JSON array", byte_of("lanewise.class_names") + 20));
   refuses_metadata("class_names", R"(["a","b","c"])", "has 3 strings; at most 2 fit");
   for (const std::string& names :
        {std::string("a,b"), std::string(R"({"a":"b"})"), std::string(R"(["a",1])"), std::string(R"(["a",["b"]])"),
@@ -315,7 +315,7 @@ TEST_CASE("LoadModel refuses what is no model, and names the rule") {
     refuses_metadata("recipe", recipe, "lanewise.recipe: is not a JSON object of strings");
   }
   std::string entries = R"({"1000":"")";
-  for (int i = 0; i < 1000; ++i) entries += fmt::format(R"(,"{}":"")", i);
+  for (int i = 0; i < 1000; ++i) entries += Format(R"(,"{}":"")", i);
   refuses_metadata("recipe", entries + "}", "lanewise.recipe: has 1001 strings; at most 1000 fit");
 }
 

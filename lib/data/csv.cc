@@ -12,7 +12,7 @@
 #include <string_view>
 #include <utility>
 
-#include <fmt/format.h>
+#include "format.h"
 
 #include "data/data_reader.h"
 
@@ -34,8 +34,8 @@ class LineReader {
 
   // "NAME: line L: RULE", or with the column too if it is not 0.
   Status Bad(std::size_t column, std::string_view rule) const {
-    const std::string place = column == 0 ? "" : fmt::format(", column {}", column);
-    return {StatusCode::kBadFile, fmt::format("{}: line {}{}: {}", reader_.name(), number_, place, rule)};
+    const std::string place = column == 0 ? "" : Format(", column {}", column);
+    return {StatusCode::kBadFile, Format("{}: line {}{}: {}", reader_.name(), number_, place, rule)};
   }
 
   // The next line that is not empty; false at the end. Only at the end may there be empty ones.
@@ -62,7 +62,7 @@ class LineReader {
       const std::size_t end = std::min(rest_.find('\n'), rest_.size());
       const bool at_end = rest_.empty() || end < rest_.size();
       if (line.size() + end > kLongestLine) {
-        return Bad(0, fmt::format("the line is longer than {} bytes", kLongestLine));
+        return Bad(0, Format("the line is longer than {} bytes", kLongestLine));
       }
       line += rest_.substr(0, end);
       rest_.remove_prefix(std::min(end + 1, rest_.size()));
@@ -158,21 +158,21 @@ class LabelReader {
     const bool is_integer = stop == text.data() + text.size() && error != std::errc::invalid_argument;
     if (!given_names_.empty()) {
       if (!is_integer || error != std::errc() || number < 0 || number >= Count(given_names_)) {
-        return fmt::format("{} is none of the {} classes", Quote(text), given_names_.size());
+        return Format("{} is none of the {} classes", Quote(text), given_names_.size());
       }
       labels_.push_back(number);
       return "";
     }
     if (labels_.empty()) labels_are_integers_ = is_integer;
     if (is_integer != labels_are_integers_) {
-      return fmt::format("{} is {} integer, unlike the labels before it", Quote(text), is_integer ? "an" : "no");
+      return Format("{} is {} integer, unlike the labels before it", Quote(text), is_integer ? "an" : "no");
     }
     if (!is_integer) {
-      if (Count(names_) == kMostClasses) return fmt::format("more than {} classes", kMostClasses);
+      if (Count(names_) == kMostClasses) return Format("more than {} classes", kMostClasses);
       number = Count(names_);
       names_.emplace(text, number);
     } else if (error != std::errc() || number < 0 || number >= kMostClasses) {
-      return fmt::format("{} is no class; an integer label counts classes from 0 to {}", Quote(text), kMostClasses - 1);
+      return Format("{} is no class; an integer label counts classes from 0 to {}", Quote(text), kMostClasses - 1);
     }
     labels_.push_back(number);
     return "";
@@ -231,8 +231,8 @@ Result<Columns> ReadFirstLine(const LineReader& lines, const std::vector<std::st
     } else if (wanted[i] == "first" || wanted[i] == "last") {
       place = wanted[i] == "first" ? 0 : fields.size() - 1;
     } else {
-      return lines.Bad(0, fmt::format("no column is called {}; the first line is {}", Quote(wanted[i]),
-                                      Quote(fmt::format("{}", fmt::join(fields, ",")))));
+      return lines.Bad(0, Format("no column is called {}; the first line is {}", Quote(wanted[i]),
+                                 Quote(Format("{}", Join(fields, ",")))));
     }
     if (columns.role[place] != kFeature) return lines.Bad(place + 1, "the column is asked for twice");
     columns.role[place] = static_cast<std::ptrdiff_t>(i);
@@ -250,8 +250,7 @@ Result<Columns> ReadFirstLine(const LineReader& lines, const std::vector<std::st
 
 Status CheckOptions(const CsvOptions& options) {
   if (options.role == CsvRole::kLabel && options.columns.size() != 1) {
-    return {StatusCode::kInvalidArgument,
-            fmt::format("one column is the label; {} were given", options.columns.size())};
+    return {StatusCode::kInvalidArgument, Format("one column is the label; {} were given", options.columns.size())};
   }
   if (options.role == CsvRole::kTargets && options.columns.empty()) {
     return {StatusCode::kInvalidArgument, "no column was given for the targets"};
@@ -284,7 +283,7 @@ Result<Dataset> ReadCsv(ByteReader& reader, const CsvOptions& options) {
       if (columns.has_header) continue;
     }
     if (fields.size() != columns.role.size()) {
-      return lines.Bad(0, fmt::format("{} fields; the first line has {}", fields.size(), columns.role.size()));
+      return lines.Bad(0, Format("{} fields; the first line has {}", fields.size(), columns.role.size()));
     }
     // Targets go where their place in the options says, features in the order of the columns.
     const std::size_t targets_begin = dataset.targets.size();

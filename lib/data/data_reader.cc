@@ -8,7 +8,7 @@
 #include <array>
 #include <cstring>
 
-#include <fmt/format.h>
+#include "format.h"
 #include <zlib.h>
 
 namespace lanewise::data {
@@ -68,7 +68,7 @@ class Gunzip : public ByteReader {
       done += wanted - stream_.avail_out;
       if (result == Z_MEM_ERROR) throw std::bad_alloc();
       if (result != Z_OK && result != Z_STREAM_END) {
-        return BadGzip(fmt::format("the gzip stream is broken ({})", stream_.msg == nullptr ? "zlib" : stream_.msg));
+        return BadGzip(Format("the gzip stream is broken ({})", stream_.msg == nullptr ? "zlib" : stream_.msg));
       }
       member_ended_ = result == Z_STREAM_END;
     }

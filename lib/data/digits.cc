@@ -13,7 +13,7 @@
 #include <span>
 #include <string>
 
-#include <fmt/format.h>
+#include "format.h"
 
 #include "lanewise/random.h"
 
@@ -181,7 +181,7 @@ Result<Dataset> GenerateDigits(std::ptrdiff_t count, std::uint64_t seed, Split s
   constexpr std::ptrdiff_t kMost = std::numeric_limits<std::uint32_t>::max();  // what a stream's index can number
   if (count < 1 || count > kMost) {
     return Status(StatusCode::kInvalidArgument,
-                  fmt::format("{} digits are asked for; from 1 to {} can be drawn", count, kMost));
+                  Format("{} digits are asked for; from 1 to {} can be drawn", count, kMost));
   }
   const Stream stream = split == Split::kTrain ? Stream::kDigitsTrain : Stream::kDigitsTest;
   try {
@@ -200,7 +200,7 @@ Result<Dataset> GenerateDigits(std::ptrdiff_t count, std::uint64_t seed, Split s
     }
     return dataset;
   } catch (const std::bad_alloc&) {
-    return Status(StatusCode::kOutOfMemory, fmt::format("no memory for {} digits", count));
+    return Status(StatusCode::kOutOfMemory, Format("no memory for {} digits", count));
   }
 }
 

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <utility>
 
-#include <fmt/format.h>
+#include "format.h"
 
 #include "data/data_reader.h"
 
@@ -53,16 +53,16 @@ Result<std::pair<std::vector<std::ptrdiff_t>, std::uint64_t>> ReadHeader(ByteRea
   const auto [zero0, zero1, type, dimensions] = magic;
   if (zero0 != 0 || zero1 != 0 || ElementType(type).empty()) {
     return BadFile(reader.name(), 0,
-                   fmt::format("an IDX file begins with 00 00 and a type from 08 to 0e, not with {:02x} {:02x} {:02x}",
-                               zero0, zero1, type));
+                   Format("an IDX file begins with 00 00 and a type from 08 to 0e, not with {:02x} {:02x} {:02x}",
+                          zero0, zero1, type));
   }
   if (type != kUnsignedByte) {
     return BadFile(reader.name(), 2,
-                   fmt::format("the elements are of type {:02x} ({}); Lanewise reads type 08 (unsigned byte)", type,
-                               ElementType(type)));
+                   Format("the elements are of type {:02x} ({}); Lanewise reads type 08 (unsigned byte)", type,
+                          ElementType(type)));
   }
   if (dimensions < 1 || dimensions > 3) {
-    return BadFile(reader.name(), 3, fmt::format("{} dimensions; labels have 1 and images 2 or 3", dimensions));
+    return BadFile(reader.name(), 3, Format("{} dimensions; labels have 1 and images 2 or 3", dimensions));
   }
 
   std::vector<std::ptrdiff_t> shape;
@@ -73,11 +73,11 @@ Result<std::pair<std::vector<std::ptrdiff_t>, std::uint64_t>> ReadHeader(ByteRea
     Result<std::size_t> got = reader.Read(bytes.data(), kDimensionBytes);
     if (!got.ok()) return got.status();
     if (*got != kDimensionBytes) {
-      return BadFile(reader.name(), offset + *got, fmt::format("the file ends here, within dimension {}", i + 1));
+      return BadFile(reader.name(), offset + *got, Format("the file ends here, within dimension {}", i + 1));
     }
     const std::uint32_t size = static_cast<std::uint32_t>(bytes[0]) << 24 | static_cast<std::uint32_t>(bytes[1]) << 16 |
                                static_cast<std::uint32_t>(bytes[2]) << 8 | static_cast<std::uint32_t>(bytes[3]);
-    if (size == 0) return BadFile(reader.name(), offset, fmt::format("dimension {} is 0", i + 1));
+    if (size == 0) return BadFile(reader.name(), offset, Format("dimension {} is 0", i + 1));
     if (count > static_cast<std::uint64_t>(std::numeric_limits<std::ptrdiff_t>::max()) / size) {
       return BadFile(reader.name(), offset, "the product of the dimensions is beyond 2^63");
     }
@@ -100,15 +100,15 @@ Result<IdxArray> ReadIdx(ByteReader& reader) {
   const std::uint64_t offset = kMagicBytes + array.shape.size() * kDimensionBytes + *got;
   if (*got != count) {
     return BadFile(reader.name(), offset,
-                   fmt::format("the file ends here, after {} elements; its dimensions ({}) promise {}", *got,
-                               fmt::join(array.shape, " x "), count));
+                   Format("the file ends here, after {} elements; its dimensions ({}) promise {}", *got,
+                          Join(array.shape, " x "), count));
   }
   // Also makes a decompressor check what follows the last byte.
   std::uint8_t extra = 0;
   Result<std::size_t> more = reader.Read(&extra, 1);
   if (!more.ok()) return more.status();
   if (*more != 0) {
-    return BadFile(reader.name(), offset, fmt::format("the file goes on after its {} elements", count));
+    return BadFile(reader.name(), offset, Format("the file goes on after its {} elements", count));
   }
   return array;
 }
@@ -139,8 +139,8 @@ Result<std::string> FindFile(const std::string& folder, std::string_view name) {
   for (const std::string& path : {plain, plain + ".gz"}) {
     if (std::filesystem::exists(path, error)) return path;
   }
-  return Status(StatusCode::kIoError, fmt::format("{} has neither {} nor {}.gz{}{}", Quote(folder), name, name,
-                                                  error ? ": " : "", error ? error.message() : ""));
+  return Status(StatusCode::kIoError, Format("{} has neither {} nor {}.gz{}{}", Quote(folder), name, name,
+                                             error ? ": " : "", error ? error.message() : ""));
 }
 
 }  // namespace
@@ -162,12 +162,11 @@ Result<Dataset> ReadIdxDataset(const std::string& images_path, const std::string
   Result<IdxArray> labels = ReadIdx(labels_path);
   if (!labels.ok()) return labels.status();
   if (labels->shape.size() != 1) {
-    return BadFile(labels_path, 3, fmt::format("{} dimensions; labels have 1", labels->shape.size()));
+    return BadFile(labels_path, 3, Format("{} dimensions; labels have 1", labels->shape.size()));
   }
   if (labels->shape[0] != dataset->samples) {
-    return BadFile(
-        labels_path, 4,
-        fmt::format("{} labels, but {} has {} images", labels->shape[0], Quote(images_path), dataset->samples));
+    return BadFile(labels_path, 4,
+                   Format("{} labels, but {} has {} images", labels->shape[0], Quote(images_path), dataset->samples));
   }
   return data::CatchOutOfMemory(labels_path, [&]() -> Result<Dataset> {
     dataset->labels.assign(labels->values.begin(), labels->values.end());
@@ -178,9 +177,9 @@ Result<Dataset> ReadIdxDataset(const std::string& images_path, const std::string
 
 Result<Dataset> ReadIdxDirectory(const std::string& folder, Split split) {
   const std::string_view part = split == Split::kTrain ? "train" : "t10k";
-  Result<std::string> images = FindFile(folder, fmt::format("{}-images-idx3-ubyte", part));
+  Result<std::string> images = FindFile(folder, Format("{}-images-idx3-ubyte", part));
   if (!images.ok()) return images.status();
-  Result<std::string> labels = FindFile(folder, fmt::format("{}-labels-idx1-ubyte", part));
+  Result<std::string> labels = FindFile(folder, Format("{}-labels-idx1-ubyte", part));
   if (!labels.ok()) return labels.status();
   return ReadIdxDataset(*images, *labels);
 }

@@ -61,7 +61,7 @@ Prepared Prepare(const Spot& spot, const kernels::UnaryKernel<T>& kernel) {
   if (!spot.name.starts_with("log")) d->x = Uniform<T>(spot.n, -10, 10, 1);
   return {.run = [d, &kernel] { kernel.run(d->x.data(), d->y.data(), d->x.size()); },
           .check = [d, spot]() -> std::string {
-            const test::UnaryReference* reference = test::FindUnary(spot.name);
+            const test::UnaryReference* reference = test::FindUnary<T>(spot.name);
             if (reference == nullptr) return kNoReference;
             const double bound = MaxUlp<T>(reference->function, ClassOf(spot.tier));
             for (std::size_t i = 0; i < d->x.size(); ++i) {

@@ -230,7 +230,7 @@ struct SigmoidData {
 
   // Every 101st, which meets all places in a vector.
   std::string Check(double max_ulp) const {
-    const test::UnaryReference& reference = *test::FindUnary("sigmoid");
+    const test::UnaryReference& reference = *test::FindUnary<float>("sigmoid");
     for (std::size_t i = 0; i < kCount; i += 101) {
       const double error = test::UlpError(y[i], reference.exact(x[i]));
       if (!(error <= max_ulp)) return fmt::format("sigmoid({}) is {}, wrong by {} ULP", x[i], y[i], error);

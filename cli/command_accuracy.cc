@@ -247,8 +247,8 @@ ExitCode Run(const AccuracySettings& settings, const IsaOption& isa, const Threa
 Command AddAccuracy(CLI::App& program) {
   CLI::App* command = program.add_subcommand("accuracy", "Measure the errors of exp, log, sigmoid ... on every tier");
   auto settings = std::make_shared<AccuracySettings>();
-  CLI::Option* function =
-      command->add_option("FUNCTION", settings->function, "exp, log, log1p, sigmoid, tanh or relu. Default:\nall");
+  CLI::Option* function = command->add_option("FUNCTION", settings->function,
+                                              "exp, log, log1p, sigmoid, tanh, relu or\nleaky_relu. Default: all");
   command->add_flag("--f64", settings->f64, "The functions of double instead of float");
   command->add_flag(
       "--full", settings->full,

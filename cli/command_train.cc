@@ -65,7 +65,7 @@ TrainSettings::TrainSettings(CLI::App& command) {
       ->delimiter(',')
       ->allow_extra_args(false)
       ->check(CLI::PositiveNumber);
-  command.add_option("--activation", activation, "Of hidden layers: identity relu sigmoid tanh")
+  command.add_option("--activation", activation, "Of hidden layers: identity relu leaky-relu sigmoid\ntanh")
       ->type_name("NAME")
       ->capture_default_str();
   command
@@ -75,7 +75,7 @@ TrainSettings::TrainSettings(CLI::App& command) {
       ->type_name("NAME");
   command
       .add_option("--output-activation", output_activation,
-                  "With squared-error: identity (default) relu\nsigmoid tanh softmax")
+                  "With squared-error: identity (default) relu\nleaky-relu sigmoid tanh softmax")
       ->type_name("NAME");
   command.add_option("--lr", learning_rate, "Learning rate")->type_name("X")->capture_default_str();
   command.add_option("--schedule", schedule, "constant, or linear: epoch e of E (from 0) at\nlr * (E - e) / E")
@@ -115,8 +115,9 @@ Result<T> Choose(std::string_view option, const std::string& name, const std::ve
 }
 
 Result<Activation> ChooseHidden(const TrainSettings& settings) {
-  return Choose<Activation>("--activation", settings.activation, {"identity", "relu", "sigmoid", "tanh"},
-                            {Activation::kIdentity, Activation::kRelu, Activation::kSigmoid, Activation::kTanh});
+  return Choose<Activation>(
+      "--activation", settings.activation, {"identity", "relu", "leaky-relu", "sigmoid", "tanh"},
+      {Activation::kIdentity, Activation::kRelu, Activation::kLeakyRelu, Activation::kSigmoid, Activation::kTanh});
 }
 
 Result<Loss> ChooseLoss(const TrainSettings& settings, const Dataset& data) {
@@ -134,9 +135,10 @@ Result<Loss> ChooseLoss(const TrainSettings& settings, const Dataset& data) {
 Result<Activation> ChooseOutput(const TrainSettings& settings, Loss loss) {
   if (loss == Loss::kSquaredError) {
     const std::string& name = settings.output_activation;
-    return Choose<Activation>(
-        "--output-activation", name.empty() ? "identity" : name, {"identity", "relu", "sigmoid", "tanh", "softmax"},
-        {Activation::kIdentity, Activation::kRelu, Activation::kSigmoid, Activation::kTanh, Activation::kSoftmax});
+    return Choose<Activation>("--output-activation", name.empty() ? "identity" : name,
+                              {"identity", "relu", "leaky-relu", "sigmoid", "tanh", "softmax"},
+                              {Activation::kIdentity, Activation::kRelu, Activation::kLeakyRelu, Activation::kSigmoid,
+                               Activation::kTanh, Activation::kSoftmax});
   }
   const Activation needed = loss == Loss::kSoftmaxCrossEntropy ? Activation::kSoftmax : Activation::kSigmoid;
   if (!settings.output_activation.empty() && settings.output_activation != Name(needed)) {

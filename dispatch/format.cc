@@ -7,6 +7,8 @@
 
 namespace lanewise {
 
-std::string FormatArguments(fmt::string_view format, fmt::format_args arguments) { return fmt::vformat(format, arguments); }
+std::string FormatArguments(fmt::string_view format, fmt::format_args arguments) {
+  return fmt::vformat(format, arguments);
+}
 
 }  // namespace lanewise

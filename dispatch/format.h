@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// fmt::format, compiled once. Where fmt is used header-only, each file that calls fmt::format compiles all of fmt: 6 s of
-// GCC 12, 17 s under the address sanitizer.
+// fmt::format, compiled once. Where fmt is used header-only, each file that calls fmt::format compiles all of fmt: 6 s
+// of GCC 12, 17 s under the address sanitizer.
 
 #ifndef LANEWISE_DISPATCH_FORMAT_H_
 #define LANEWISE_DISPATCH_FORMAT_H_

@@ -15,6 +15,7 @@
 
 #include "elementwise-inl.h"
 #include "hwy/highway.h"
+#include "kernel_table.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lanewise::HWY_NAMESPACE {
@@ -32,6 +33,24 @@ struct ReluGradient {
   template <class D, class V = hn::Vec<D>>
   HWY_INLINE V operator()(D d, V y, V dy) const {
     return hn::IfThenElse(hn::Le(y, hn::Zero(d)), hn::Zero(d), dy);
+  }
+};
+
+// x < 0 ? slope * x : x
+struct LeakyRelu {
+  template <class D, class V = hn::Vec<D>>
+  HWY_INLINE V operator()(D d, V x) const {
+    const V slope = hn::Set(d, static_cast<hn::TFromD<D>>(kernels::kLeakyReluSlope));
+    return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Mul(slope, x), x);
+  }
+};
+
+// y <= 0 ? slope * dy : dy
+struct LeakyReluGradient {
+  template <class D, class V = hn::Vec<D>>
+  HWY_INLINE V operator()(D d, V y, V dy) const {
+    const V slope = hn::Set(d, static_cast<hn::TFromD<D>>(kernels::kLeakyReluSlope));
+    return hn::IfThenElse(hn::Le(y, hn::Zero(d)), hn::Mul(slope, dy), dy);
   }
 };
 

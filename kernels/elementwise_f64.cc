@@ -22,12 +22,14 @@ constexpr kernels::UnaryKernel<double> log1p_f64{RunFunction<double, Log1p>};
 constexpr kernels::UnaryKernel<double> sigmoid_f64{RunFunction<double, Sigmoid>};
 constexpr kernels::UnaryKernel<double> tanh_f64{RunFunction<double, Tanh>};
 constexpr kernels::UnaryKernel<double> relu_f64{RunUnary<double, Relu>};
+constexpr kernels::UnaryKernel<double> leaky_relu_f64{RunUnary<double, LeakyRelu>};
 
 constexpr kernels::GradientKernel<double> exp_gradient_f64{RunGradient<double, ExpGradient>};
 constexpr kernels::GradientKernel<double> log_gradient_f64{RunGradient<double, LogGradient>};
 constexpr kernels::GradientKernel<double> sigmoid_gradient_f64{RunGradient<double, SigmoidGradient>};
 constexpr kernels::GradientKernel<double> tanh_gradient_f64{RunGradient<double, TanhGradient>};
 constexpr kernels::GradientKernel<double> relu_gradient_f64{RunGradient<double, ReluGradient>};
+constexpr kernels::GradientKernel<double> leaky_relu_gradient_f64{RunGradient<double, LeakyReluGradient>};
 
 constexpr kernels::SgdKernel<double> sgd_f64{RunSgd<double>};
 constexpr kernels::ConvertKernel<double> convert_u8_f64{RunConvert<double>};

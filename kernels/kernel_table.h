@@ -16,6 +16,9 @@
 
 namespace lanewise::kernels {
 
+// Of LeakyRelu, rounded to the element type: PyTorch's default.
+inline constexpr double kLeakyReluSlope = 0.01;
+
 // ---- GEMM micro-kernel -----------------------------------------------------------------------------------------
 
 // Length of a chunk of the K dimension: partial sums are added up per chunk (docs: the numerics contract). Part of

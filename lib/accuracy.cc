@@ -32,6 +32,7 @@ constexpr FunctionFacts kFacts[] = {
     {"sigmoid", 0, 1, 1.0, 0.51, 1.0, 2.0},
     {"tanh", -1, 1, 1.0, 0.51, 1.0, 1.5},
     {"relu", 0, kInfinity, 0, 0, 0, 0},
+    {"leaky_relu", -kInfinity, kInfinity, 0.5, 0.5, 0.5, 0.5},
 };
 static_assert(std::size(kFacts) == std::size(kFunctions));
 
@@ -185,9 +186,11 @@ const kernels::UnaryKernel<T>& UnaryRow(const kernels::KernelTable& table, Funct
     case Function::kTanh:
       return LANEWISE_ROW_OF(T, table, tanh);
     case Function::kRelu:
+      return LANEWISE_ROW_OF(T, table, relu);
+    case Function::kLeakyRelu:
       break;
   }
-  return LANEWISE_ROW_OF(T, table, relu);
+  return LANEWISE_ROW_OF(T, table, leaky_relu);
 }
 
 Status Check(const SweepBlock& block) {

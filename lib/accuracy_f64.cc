@@ -77,6 +77,7 @@ double InInterval(Function function, Numbers& numbers) {
       return numbers.Uniform(-20, 20);
     case Function::kExp:
     case Function::kRelu:
+    case Function::kLeakyRelu:
       break;
   }
   return numbers.Uniform(-746, 710);

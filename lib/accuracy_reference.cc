@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernel_table.h"
 #include "lanewise/accuracy.h"
 
 namespace lanewise {
@@ -105,6 +106,9 @@ double Log1p(double x) {
 
 double Relu(double x) { return x < 0 ? 0 : x; }
 
+// Exact: two floats' product is a double.
+double LeakyRelu(double x) { return x < 0 ? static_cast<double>(static_cast<float>(kernels::kLeakyReluSlope)) * x : x; }
+
 template <double (*kFunction)(double)>
 void Fill(const float* x, double* y, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) y[i] = kFunction(static_cast<double>(x[i]));
@@ -126,6 +130,8 @@ void ReferenceValues(Function function, const float* x, double* y, std::size_t n
       return Fill<Tanh>(x, y, n);
     case Function::kRelu:
       return Fill<Relu>(x, y, n);
+    case Function::kLeakyRelu:
+      return Fill<LeakyRelu>(x, y, n);
   }
 }
 

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <limits>
 
+#include "kernel_table.h"
 #include "lanewise/accuracy.h"
 
 namespace lanewise {
@@ -201,6 +202,13 @@ WideValue Log1p(double x) {
 
 WideValue Relu(double x) { return {x < 0 ? 0 : x, 0, 0}; }
 
+// Exact: the product is taken where it neither overflows nor loses low bits.
+WideValue LeakyRelu(double x) {
+  if (!(x < 0) || x == -kInfinity) return {x, 0, 0};
+  const int exponent = x > -0x1p-500 ? -600 : 100;
+  return ValueOf(TwoProduct(x * PowerOfTwo(-exponent), kernels::kLeakyReluSlope), exponent);
+}
+
 template <WideValue (*kFunction)(double)>
 void Fill(const double* x, WideValue* y, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) y[i] = kFunction(x[i]);
@@ -222,6 +230,8 @@ void ReferenceValues(Function function, const double* x, WideValue* y, std::size
       return Fill<Tanh>(x, y, n);
     case Function::kRelu:
       return Fill<Relu>(x, y, n);
+    case Function::kLeakyRelu:
+      return Fill<LeakyRelu>(x, y, n);
   }
 }
 

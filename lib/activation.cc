@@ -5,7 +5,7 @@
 namespace lanewise {
 
 namespace {
-constexpr std::string_view kNames[] = {"identity", "relu", "sigmoid", "tanh", "softmax", "log-softmax"};
+constexpr std::string_view kNames[] = {"identity", "relu", "leaky-relu", "sigmoid", "tanh", "softmax", "log-softmax"};
 }
 
 std::string_view Name(Activation activation) { return kNames[static_cast<int>(activation)]; }

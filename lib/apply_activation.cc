@@ -28,6 +28,8 @@ auto ElementwiseKernelOf(const kernels::KernelTable& table, Activation activatio
     switch (activation) {
       case Activation::kRelu:
         return LANEWISE_ROW_OF(T, table, relu).run;
+      case Activation::kLeakyRelu:
+        return LANEWISE_ROW_OF(T, table, leaky_relu).run;
       case Activation::kSigmoid:
         return LANEWISE_ROW_OF(T, table, sigmoid).run;
       case Activation::kTanh:
@@ -78,6 +80,9 @@ void ActivationGradientRows(const kernels::KernelTable& table, Activation activa
       return;
     case Activation::kRelu:
       run = LANEWISE_ROW_OF(T, table, relu_gradient).run;
+      break;
+    case Activation::kLeakyRelu:
+      run = LANEWISE_ROW_OF(T, table, leaky_relu_gradient).run;
       break;
     case Activation::kSigmoid:
       run = LANEWISE_ROW_OF(T, table, sigmoid_gradient).run;

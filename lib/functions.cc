@@ -136,6 +136,7 @@ LANEWISE_UNARY(Log1p, log1p)
 LANEWISE_UNARY(Sigmoid, sigmoid)
 LANEWISE_UNARY(Tanh, tanh)
 LANEWISE_UNARY(Relu, relu)
+LANEWISE_UNARY(LeakyRelu, leaky_relu)
 #undef LANEWISE_UNARY
 
 #define LANEWISE_BY_ROWS(Function, row)                                               \
@@ -161,6 +162,7 @@ LANEWISE_GRADIENT(LogGradient, log_gradient, x)
 LANEWISE_GRADIENT(SigmoidGradient, sigmoid_gradient, y)
 LANEWISE_GRADIENT(TanhGradient, tanh_gradient, y)
 LANEWISE_GRADIENT(ReluGradient, relu_gradient, y)
+LANEWISE_GRADIENT(LeakyReluGradient, leaky_relu_gradient, y)
 #undef LANEWISE_GRADIENT
 
 #define LANEWISE_GRADIENT_BY_ROWS(Function, row)                                                           \

@@ -49,9 +49,10 @@ Result<std::vector<Activation>> ParseActivations(const Source& source, std::stri
     const std::size_t comma = std::min(text.find(','), text.size());
     const std::optional<Activation> activation = ActivationFromName(text.substr(0, comma));
     if (!activation) {
-      return source.BadMetadata(kActivations,
-                                Format("unknown activation {}; valid: identity relu sigmoid tanh softmax log-softmax",
-                                       Quote(text.substr(0, comma))));
+      return source.BadMetadata(
+          kActivations,
+          Format("unknown activation {}; valid: identity relu leaky-relu sigmoid tanh softmax log-softmax",
+                 Quote(text.substr(0, comma))));
     }
     activations.push_back(*activation);
     if (comma == text.size()) return activations;

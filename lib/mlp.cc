@@ -11,6 +11,7 @@
 #include "format.h"
 #include "gather.h"
 #include "gemm_run.h"
+#include "kernel_table.h"
 #include "lanewise/gemm.h"
 #include "lanewise/random.h"
 #include "view_check.h"
@@ -20,6 +21,15 @@ namespace lanewise {
 namespace {
 
 Status NoMemory(const char* for_what) { return Status(StatusCode::kOutOfMemory, Format("no memory for {}", for_what)); }
+
+// What the variance of initial weights is inversely proportional to.
+double Fan(const LayerShape& layer) {
+  const auto inputs = static_cast<double>(layer.inputs);
+  constexpr double kSlope = kernels::kLeakyReluSlope;
+  if (layer.activation == Activation::kRelu) return inputs;
+  if (layer.activation == Activation::kLeakyRelu) return (1 + kSlope * kSlope) * inputs;
+  return inputs + static_cast<double>(layer.outputs);
+}
 
 // The number of parameters of a layer; false if it does not fit.
 bool CountParameters(const LayerShape& layer, std::ptrdiff_t* count) {
@@ -64,9 +74,7 @@ template <typename T>
 void Mlp<T>::Initialise(std::uint64_t seed) {
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const LayerShape& layer = layers_[l];
-    const auto fan_in = static_cast<double>(layer.inputs);
-    const double fan = layer.activation == Activation::kRelu ? fan_in : fan_in + static_cast<double>(layer.outputs);
-    const double range = std::sqrt(6.0 / fan);
+    const double range = std::sqrt(6.0 / Fan(layer));
     Random random(seed, Stream::kInitialise, static_cast<std::uint32_t>(l));
     T* w = parameters_.data() + offsets_[l];
     const std::ptrdiff_t count = layer.inputs * layer.outputs;

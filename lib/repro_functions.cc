@@ -73,20 +73,19 @@ void VisitFunction(Visitor& visitor, const char* name, const Apply& apply) {
 
 template <typename T>
 void VisitElementwise(Visitor& visitor) {
-  constexpr std::pair<const char*, UnaryFunction<T>> kUnary[] = {{"exp", Exp<T>},     {"log", Log<T>},
-                                                                 {"log1p", Log1p<T>}, {"sigmoid", Sigmoid<T>},
-                                                                 {"tanh", Tanh<T>},   {"relu", Relu<T>}};
+  constexpr std::pair<const char*, UnaryFunction<T>> kUnary[] = {
+      {"exp", Exp<T>},   {"log", Log<T>},   {"log1p", Log1p<T>},         {"sigmoid", Sigmoid<T>},
+      {"tanh", Tanh<T>}, {"relu", Relu<T>}, {"leaky relu", LeakyRelu<T>}};
   for (const auto& [name, function] : kUnary) {
     VisitFunction<T>(visitor, name,
                      [f = function](Context& context, std::span<const T> x, std::span<const T> /*dy*/, std::span<T> y) {
                        return f(context, x, y);
                      });
   }
-  constexpr std::pair<const char*, BinaryFunction<T>> kGradients[] = {{"exp gradient", ExpGradient<T>},
-                                                                      {"log gradient", LogGradient<T>},
-                                                                      {"sigmoid gradient", SigmoidGradient<T>},
-                                                                      {"tanh gradient", TanhGradient<T>},
-                                                                      {"relu gradient", ReluGradient<T>}};
+  constexpr std::pair<const char*, BinaryFunction<T>> kGradients[] = {
+      {"exp gradient", ExpGradient<T>},         {"log gradient", LogGradient<T>},
+      {"sigmoid gradient", SigmoidGradient<T>}, {"tanh gradient", TanhGradient<T>},
+      {"relu gradient", ReluGradient<T>},       {"leaky relu gradient", LeakyReluGradient<T>}};
   for (const auto& [name, function] : kGradients) VisitFunction<T>(visitor, name, function);
 }
 

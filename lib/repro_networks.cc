@@ -78,7 +78,7 @@ void VisitLosses(Visitor& visitor) {
   constexpr std::pair<Loss, Activation> kLosses[] = {
       {Loss::kSoftmaxCrossEntropy, kSoftmax}, {Loss::kSigmoidCrossEntropy, kSigmoid}, {Loss::kSquaredError, kIdentity},
       {Loss::kSquaredError, kRelu},           {Loss::kSquaredError, kSigmoid},        {Loss::kSquaredError, kTanh},
-      {Loss::kSquaredError, kSoftmax}};
+      {Loss::kSquaredError, kSoftmax},        {Loss::kSquaredError, kLeakyRelu}};
   for (const auto& [loss, activation] : kLosses) {
     Random random = visitor.Numbers();
     const std::vector<T> x_values = Uniform<T>(kRows * kInputs, -3, 3, random);

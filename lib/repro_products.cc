@@ -48,7 +48,7 @@ Product MakeProduct(int index, Random& random) {
   constexpr double kUnit = std::is_integral_v<T> ? 10 : 1;
   constexpr std::array kAlphas = {1.0, 1.0, -0.7 * kUnit, 1.0, -0.7 * kUnit, 1.0, 1.0, 0.0};
   constexpr std::array kBetas = {0.0, 1.0, 0.0, -0.3 * kUnit};
-  constexpr std::array kActivations = {kIdentity, kRelu, kSigmoid, kTanh, kSoftmax, kLogSoftmax};
+  constexpr std::array kActivations = {kIdentity, kRelu, kLeakyRelu, kSigmoid, kTanh, kSoftmax, kLogSoftmax};
   constexpr std::array kValues = {kOrdinaryValues, kOrdinaryValues, kOrdinaryValues, kDenormalProducts, kSpecialValues};
   const auto pick = [&random](const auto& items) { return items[random.Below(items.size())]; };
   const auto range = [&](const auto& items) {
@@ -65,7 +65,7 @@ Product MakeProduct(int index, Random& random) {
                .alpha = pick(kAlphas),
                .beta = pick(kBetas),
                .activation = kActivations[static_cast<std::size_t>(index) % kActivations.size()],
-               .values = kValues[static_cast<std::size_t>(index) / 6 % kValues.size()]};
+               .values = kValues[static_cast<std::size_t>(index) / kActivations.size() % kValues.size()]};
   if constexpr (std::is_integral_v<T>) {
     p.activation = index % 2 == 0 ? kIdentity : kRelu;
     p.values = kAnyValues;

@@ -30,7 +30,7 @@ constexpr std::ptrdiff_t kTooManyValues = 2'000'000;
 template <typename T>
 std::optional<NumericClass> ClassOf(const Kernels& kernels) {
   std::optional<NumericClass> common;
-  for (const char* name : {"gemm", "relu", "sigmoid", "tanh", "softmax", "log_softmax"}) {
+  for (const char* name : {"gemm", "relu", "leaky_relu", "sigmoid", "tanh", "softmax", "log_softmax"}) {
     const Result<Tier> tier = kernels.TierOf(Format("{}_{}", name, sizeof(T) == sizeof(float) ? "f32" : "f64"));
     if (!tier.ok() || (common && *common != ClassOf(*tier))) return std::nullopt;
     common = ClassOf(*tier);
@@ -69,6 +69,7 @@ double GreatestSlope(Activation activation) {
       return 2;
     case Activation::kIdentity:
     case Activation::kRelu:
+    case Activation::kLeakyRelu:
     case Activation::kTanh:
       break;
   }
@@ -78,6 +79,7 @@ double GreatestSlope(Activation activation) {
 // The error of one computation of an activation's output y, for n outputs whose pre-activations lie `range` apart.
 double ActivationError(Activation activation, double y, double range, double n, double u) {
   switch (activation) {
+    case Activation::kLeakyRelu:
     case Activation::kSigmoid:
     case Activation::kTanh:
       return 4 * u * std::fabs(y);  // 2 ULP at most, in every class

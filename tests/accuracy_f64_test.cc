@@ -101,6 +101,9 @@ void Exact(Function function, double x, Number& y) {
     case Function::kRelu:
       if (x < 0) mpfr_set_zero(v, 1);
       return;
+    case Function::kLeakyRelu:
+      if (x < 0) mpfr_mul_d(v, v, 0.01, MPFR_RNDN);
+      return;
   }
 }
 
@@ -222,7 +225,7 @@ TEST_CASE("every tier keeps its bound, and gives the results that its certificat
   constexpr std::size_t kBlocks = LANEWISE_EMULATED ? 2 : 12;
   ThreadPool pool;
   for (Function function : kFunctions) {
-    if (function == Function::kRelu) continue;
+    if (MaxUlp<float>(function, NumericClass::kFma) <= 0.5) continue;  // the definition is the kernel: no certificate
     const std::string path = Format("{}/{}_f64.json", LANEWISE_CERTIFICATES, Name(function));
     INFO(path);
     std::ifstream file(path);

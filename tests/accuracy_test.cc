@@ -50,7 +50,7 @@ Accuracy SweepOne(Function function, const Candidate& candidate, const std::vect
 
 TEST_CASE("the reference is good to 2^-20 units in the last place") {
   for (Function function : kFunctions) {
-    const UnaryReference& exact = *FindUnary(Name(function));
+    const UnaryReference& exact = *FindUnary<float>(Name(function));
     INFO(std::string(Name(function)));
     double worst = 0;
     for (std::uint64_t bits = 0; bits < std::uint64_t{1} << 32; bits += 7919) {
@@ -165,7 +165,7 @@ TEST_CASE("blocks that are too long or change sign are refused") {
 TEST_CASE("every tier gives the results that its certificates attest") {
   ThreadPool pool;
   for (Function function : kFunctions) {
-    if (function == Function::kRelu) continue;
+    if (MaxUlp<float>(function, NumericClass::kFma) <= 0.5) continue;  // the definition is the kernel: no certificate
     const std::string path = Format("{}/{}_f32.json", LANEWISE_CERTIFICATES, Name(function));
     INFO(path);
     std::ifstream file(path);

@@ -25,9 +25,13 @@ struct Unary {
 };
 template <typename T>
 std::vector<Unary<T>> Unaries(const kernels::KernelTable& table) {
-  return {{Exp<T>, LANEWISE_ROW_OF(T, table, exp)},     {Log<T>, LANEWISE_ROW_OF(T, table, log)},
-          {Log1p<T>, LANEWISE_ROW_OF(T, table, log1p)}, {Sigmoid<T>, LANEWISE_ROW_OF(T, table, sigmoid)},
-          {Tanh<T>, LANEWISE_ROW_OF(T, table, tanh)},   {Relu<T>, LANEWISE_ROW_OF(T, table, relu)}};
+  return {{Exp<T>, LANEWISE_ROW_OF(T, table, exp)},
+          {Log<T>, LANEWISE_ROW_OF(T, table, log)},
+          {Log1p<T>, LANEWISE_ROW_OF(T, table, log1p)},
+          {Sigmoid<T>, LANEWISE_ROW_OF(T, table, sigmoid)},
+          {Tanh<T>, LANEWISE_ROW_OF(T, table, tanh)},
+          {Relu<T>, LANEWISE_ROW_OF(T, table, relu)},
+          {LeakyRelu<T>, LANEWISE_ROW_OF(T, table, leaky_relu)}};
 }
 
 template <typename T>
@@ -51,7 +55,8 @@ std::vector<Gradient<T>> Gradients(const kernels::KernelTable& table) {
           {LogGradient<T>, LANEWISE_ROW_OF(T, table, log_gradient)},
           {SigmoidGradient<T>, LANEWISE_ROW_OF(T, table, sigmoid_gradient)},
           {TanhGradient<T>, LANEWISE_ROW_OF(T, table, tanh_gradient)},
-          {ReluGradient<T>, LANEWISE_ROW_OF(T, table, relu_gradient)}};
+          {ReluGradient<T>, LANEWISE_ROW_OF(T, table, relu_gradient)},
+          {LeakyReluGradient<T>, LANEWISE_ROW_OF(T, table, leaky_relu_gradient)}};
 }
 
 template <typename T>

@@ -158,7 +158,7 @@ void CheckRow(std::string_view /*name*/, Tier /*tier*/, const KernelTable& /*tab
 template <typename T>
 void CheckRow(std::string_view name, Tier /*tier*/, const KernelTable& /*table*/,
               const kernels::UnaryKernel<T>& kernel) {
-  REQUIRE_MESSAGE(FindUnary(FunctionOf(name)) != nullptr, "no reference for " << name);
+  REQUIRE_MESSAGE(FindUnary<T>(FunctionOf(name)) != nullptr, "no reference for " << name);
   for (std::size_t n : Lengths()) {
     const std::vector<T> x = AnyValues<T>(n, n);
     std::vector<T> expected(n);
@@ -380,7 +380,7 @@ void CheckFunction(const UnaryReference& reference, const std::vector<TierTable>
 
 template <typename T, class RowOf>
 void SweepRow(std::string_view name, const kernels::UnaryKernel<T>* /*type*/, RowOf row_of) {
-  const UnaryReference* reference = FindUnary(FunctionOf(name));
+  const UnaryReference* reference = FindUnary<T>(FunctionOf(name));
   REQUIRE(reference != nullptr);
   const std::vector<TierTable> tiers = Tiers();
   std::vector<Worst> worst(tiers.size());

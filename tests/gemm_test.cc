@@ -532,8 +532,8 @@ TEST_CASE_TEMPLATE("The fused activation has the bits of the public function", T
         Operand<T> b(270, n, Layout::kDense, Flush::kBack);
         a.Fill(random, Data::kUniform);
         b.Fill(random, Data::kUniform);
-        for (const Activation activation : {Activation::kRelu, Activation::kSigmoid, Activation::kTanh,
-                                            Activation::kSoftmax, Activation::kLogSoftmax}) {
+        for (const Activation activation : {Activation::kRelu, Activation::kLeakyRelu, Activation::kSigmoid,
+                                            Activation::kTanh, Activation::kSoftmax, Activation::kLogSoftmax}) {
           CAPTURE(Name(activation));
           Operand<T> plain(29, n, Layout::kPadded, Flush::kBack);
           Operand<T> fused(29, n, Layout::kPadded, Flush::kBack);

@@ -133,6 +133,7 @@ TEST_CASE_TEMPLATE("a row's result is the same bytes in any batch, at any index,
     CheckProducts<T>(tier, 16, 257, kTanh);
     CheckProducts<T>(tier, 30, 20, kRelu);
     CheckProducts<T>(tier, 75, 260, kIdentity);
+    CheckProducts<T>(tier, 60, 40, kLeakyRelu);
     CheckProducts<T>(tier, 130, 33, kLogSoftmax);
   });
 }
@@ -141,9 +142,9 @@ template <typename T>
 using Function = Status (*)(Context&, std::span<const T>, std::span<T>);
 
 TEST_CASE_TEMPLATE("f(x) is the same bytes alone and inside arrays of any length, at any place", T, float, double) {
-  constexpr std::pair<const char*, Function<T>> kFunctions[] = {{"exp", Exp<T>},     {"log", Log<T>},
-                                                                {"log1p", Log1p<T>}, {"sigmoid", Sigmoid<T>},
-                                                                {"tanh", Tanh<T>},   {"relu", Relu<T>}};
+  constexpr std::pair<const char*, Function<T>> kFunctions[] = {
+      {"exp", Exp<T>},   {"log", Log<T>},   {"log1p", Log1p<T>},         {"sigmoid", Sigmoid<T>},
+      {"tanh", Tanh<T>}, {"relu", Relu<T>}, {"leaky relu", LeakyRelu<T>}};
   constexpr std::ptrdiff_t kLongest = 200;
   // Of all sizes that the functions treat differently, those that they cannot hold too.
   std::vector<T> x = RandomValues<T>(kLongest, 1);

@@ -70,7 +70,13 @@ TEST_CASE("every activation and number of outputs comes back") {
   const TemporaryFolder folder;
   const std::vector<std::vector<LayerShape>> networks = {
       {{1, 1, kIdentity}},
-      {{2, 3, kIdentity}, {3, 4, kSigmoid}, {4, 5, kTanh}, {5, 6, kSoftmax}, {6, 7, kLogSoftmax}, {7, 300, kRelu}},
+      {{2, 3, kIdentity},
+       {3, 4, kSigmoid},
+       {4, 5, kTanh},
+       {5, 6, kSoftmax},
+       {6, 7, kLogSoftmax},
+       {7, 9, kLeakyRelu},
+       {9, 300, kRelu}},
       std::vector<LayerShape>(1000, {1, 1, kTanh}),
   };
   for (const std::vector<LayerShape>& layers : networks) {

@@ -22,6 +22,7 @@ data, unlabelled, model = (Path(folder.name, name) for name in ("data.csv", "inp
 
 NUMPY = {
     "relu": lambda x: numpy.maximum(x, 0),
+    "leaky-relu": lambda x: numpy.where(x < 0, 0.01 * x, x),
     "sigmoid": lambda x: 1 / (1 + numpy.exp(-x)),
     "tanh": numpy.tanh,
     "softmax": lambda x: numpy.exp(x) / numpy.exp(x).sum(axis=1, keepdims=True),
@@ -35,7 +36,7 @@ def lanewise(*arguments):
 
 
 def torch_predicts(inputs, tensors, activations):
-    modules = {"relu": torch.nn.ReLU, "sigmoid": torch.nn.Sigmoid, "tanh": torch.nn.Tanh}
+    modules = {"relu": torch.nn.ReLU, "leaky-relu": torch.nn.LeakyReLU, "sigmoid": torch.nn.Sigmoid, "tanh": torch.nn.Tanh}
     layers = []
     for i, activation in enumerate(activations):
         outputs, count = tensors[f"layers.{2 * i}.weight"].shape
@@ -57,7 +58,7 @@ numpy.savetxt(unlabelled, points, delimiter=",", fmt="%.6f")
 for kind, tolerance in (("f32", 1e-5), ("f64", 1e-13)):
     # The program reads numbers as f32, whatever the type of the model.
     inputs = numpy.loadtxt(unlabelled, delimiter=",", dtype="float32").astype("float32" if kind == "f32" else "float64")
-    for hidden in ("relu", "sigmoid", "tanh"):
+    for hidden in ("relu", "leaky-relu", "sigmoid", "tanh"):
         lanewise("train", "--data", data, "--layers", "5,9,7,3", "--activation", hidden, "--epochs", 3, "--batch", 8,
                  "--type", kind, "--out", model)
         printed = lanewise("predict", model, "--input", unlabelled, "--proba").splitlines()

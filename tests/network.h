@@ -73,6 +73,7 @@ void NaiveActivate(const kernels::KernelTable& table, Activation activation, Mat
     for (std::ptrdiff_t j = 0; j < x.cols; ++j) {
       T& value = x(i, j);
       if (activation == Activation::kRelu && value < 0) value = 0;
+      if (activation == Activation::kLeakyRelu && value < 0) value *= static_cast<T>(0.01);
       if (activation == Activation::kSigmoid) LANEWISE_ROW_OF(T, table, sigmoid).run(&value, &value, 1);
       if (activation == Activation::kTanh) LANEWISE_ROW_OF(T, table, tanh).run(&value, &value, 1);
     }

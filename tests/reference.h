@@ -27,7 +27,8 @@ struct UnaryReference {
   long double (*exact)(long double x);
 };
 
-inline const UnaryReference* FindUnary(std::string_view name) {
+template <typename T>
+const UnaryReference* FindUnary(std::string_view name) {
   static constexpr UnaryReference kReferences[] = {
       {Function::kExp, [](long double x) { return std::exp(x); }},
       {Function::kLog, [](long double x) { return std::log(x); }},
@@ -35,6 +36,7 @@ inline const UnaryReference* FindUnary(std::string_view name) {
       {Function::kSigmoid, [](long double x) { return 1 / (1 + std::exp(-x)); }},
       {Function::kTanh, [](long double x) { return std::tanh(x); }},
       {Function::kRelu, [](long double x) { return x < 0 ? 0 : x; }},
+      {Function::kLeakyRelu, [](long double x) { return x < 0 ? static_cast<T>(0.01) * x : x; }},
   };
   const auto* found = std::find_if(std::begin(kReferences), std::end(kReferences),
                                    [name](const UnaryReference& r) { return Name(r.function) == name; });
@@ -69,6 +71,7 @@ GradientReference<T> FindGradient(std::string_view name) {
   if (name == "sigmoid_gradient") return [](T y, T dy) { return dy * (y * (1 - y)); };
   if (name == "tanh_gradient") return [](T y, T dy) { return dy * ((1 - y) * (1 + y)); };
   if (name == "relu_gradient") return [](T y, T dy) { return y <= 0 ? T{0} : dy; };
+  if (name == "leaky_relu_gradient") return [](T y, T dy) { return y <= 0 ? static_cast<T>(0.01) * dy : dy; };
   return nullptr;
 }
 

@@ -104,7 +104,7 @@ void CheckGradient(Context& context, std::vector<LayerShape> layers, Loss loss, 
 }
 
 TEST_CASE("gradients equal central differences, for every activation and loss") {
-  constexpr Activation kAll[] = {kIdentity, kRelu, kSigmoid, kTanh, kSoftmax, kLogSoftmax};
+  constexpr Activation kAll[] = {kIdentity, kRelu, kLeakyRelu, kSigmoid, kTanh, kSoftmax, kLogSoftmax};
   struct Last {
     Activation activation;
     Loss loss;

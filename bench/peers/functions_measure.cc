@@ -46,9 +46,11 @@ Apply ApplyOf(Function function) {
     case Function::kTanh:
       return Tanh<float>;
     case Function::kRelu:
+      return Relu<float>;
+    case Function::kLeakyRelu:
       break;
   }
-  return Relu<float>;
+  return LeakyRelu<float>;
 }
 
 std::vector<FunctionPeer> PeersFor(Function function) {

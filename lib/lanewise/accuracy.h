@@ -26,12 +26,13 @@
 namespace lanewise {
 
 // The functions of functions.h that have one argument.
-enum class Function : std::uint8_t { kExp, kLog, kLog1p, kSigmoid, kTanh, kRelu };
+enum class Function : std::uint8_t { kExp, kLog, kLog1p, kSigmoid, kTanh, kRelu, kLeakyRelu };
 
-inline constexpr Function kFunctions[] = {Function::kExp,     Function::kLog,  Function::kLog1p,
-                                          Function::kSigmoid, Function::kTanh, Function::kRelu};
+inline constexpr Function kFunctions[] = {Function::kExp,  Function::kLog,  Function::kLog1p,    Function::kSigmoid,
+                                          Function::kTanh, Function::kRelu, Function::kLeakyRelu};
 
-// "exp", "log", "log1p", "sigmoid", "tanh", "relu". The kernel of a function is its name and "_f32" or "_f64".
+// "exp", "log", "log1p", "sigmoid", "tanh", "relu", "leaky_relu". The kernel of a function is its name and "_f32" or
+// "_f64".
 std::string_view Name(Function function);
 
 // The function of that name, if there is one.

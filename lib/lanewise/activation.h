@@ -10,10 +10,10 @@
 
 namespace lanewise {
 
-// act(x): kSoftmax and kLogSoftmax act on whole rows, the others on each element.
-enum class Activation : std::uint8_t { kIdentity, kRelu, kSigmoid, kTanh, kSoftmax, kLogSoftmax };
+// act(x), as functions.h defines it: kSoftmax and kLogSoftmax act on whole rows, the others on each element.
+enum class Activation : std::uint8_t { kIdentity, kRelu, kLeakyRelu, kSigmoid, kTanh, kSoftmax, kLogSoftmax };
 
-// "identity", "relu", "sigmoid", "tanh", "softmax", "log-softmax".
+// "identity", "relu", "leaky-relu", "sigmoid", "tanh", "softmax", "log-softmax".
 std::string_view Name(Activation activation);
 
 // The activation of that name, if there is one.

@@ -56,6 +56,11 @@ Status Tanh(Context& context, std::span<const T> x, std::span<T> y);
 template <typename T>
 Status Relu(Context& context, std::span<const T> x, std::span<T> y);
 
+// x < 0 ? slope * x : x, with the number of type T that is nearest to 0.01 as slope, PyTorch's default. Correctly
+// rounded. LeakyRelu(-inf) = -inf, LeakyRelu(-0) = -0.
+template <typename T>
+Status LeakyRelu(Context& context, std::span<const T> x, std::span<T> y);
+
 // ---- Each row of y from the same row of x. A row that holds a NaN or +inf, or nothing but -inf, gives NaNs. --------
 // With u = 2^-24 for float and 2^-53 for double, n columns, and max the largest element of the row:
 
@@ -91,6 +96,10 @@ Status TanhGradient(Context& context, std::span<const T> y, std::span<const T> d
 // dx = y <= 0 ? +0 : dy
 template <typename T>
 Status ReluGradient(Context& context, std::span<const T> y, std::span<const T> dy, std::span<T> dx);
+
+// dx = y <= 0 ? slope * dy : dy, with the slope of LeakyRelu.
+template <typename T>
+Status LeakyReluGradient(Context& context, std::span<const T> y, std::span<const T> dy, std::span<T> dx);
 
 // dx_i = y_i * (dy_i - sum over j of y_j dy_j), by rows.
 template <typename T>

@@ -37,9 +37,10 @@ class Mlp {
   // positive, each layer takes what the one before gives, and the parameters fit in memory; kOutOfMemory.
   static Result<Mlp> Create(std::vector<LayerShape> layers);
 
-  // Draws weights uniformly from [-r, r) and sets biases to zero: r = sqrt(6 / inputs) before ReLU (He et al., 2015),
-  // r = sqrt(6 / (inputs + outputs)) otherwise (Glorot and Bengio, 2010). Layer l takes Random(seed, kInitialise, l),
-  // weights in row-major order of W: equal on every platform.
+  // Draws weights uniformly from [-r, r) and sets biases to zero: r = sqrt(6 / inputs) before ReLU and
+  // r = sqrt(6 / ((1 + slope^2) inputs)) before leaky ReLU (He et al., 2015), r = sqrt(6 / (inputs + outputs))
+  // otherwise (Glorot and Bengio, 2010). Layer l takes Random(seed, kInitialise, l), weights in row-major order of W:
+  // equal on every platform.
   void Initialise(std::uint64_t seed);
 
   const std::vector<LayerShape>& layers() const { return layers_; }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The loops of the probe, once per target: independent chains of x = x * a + b in registers, and nothing else.
+// The loops of the probe, once per target: independent chains of x = x * a + b in registers, and loads whose values are
+// gathered by an or, and nothing else.
 
 #include "probe.h"
 
@@ -16,7 +17,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
+#include <memory>
+#include <new>
 #include <utility>
 
 #ifndef LANEWISE_BENCH_PROBE_CC_
@@ -36,7 +40,12 @@ inline constexpr int kMaxElements = 24 * 16;
 struct ProbeLoops {
   ProbeLoop<float> f32;
   ProbeLoop<double> f64;
+  // All bits that are set in any of the n numbers, a multiple of kReadBlock.
+  std::uint32_t (*read)(const std::uint32_t* numbers, std::size_t n);
 };
+
+// What the read loops take at a time: 8 vectors of any target.
+inline constexpr std::size_t kReadBlock = 8 * 16;
 
 }  // namespace lanewise::bench
 #endif  // LANEWISE_BENCH_PROBE_CC_
@@ -75,8 +84,27 @@ constexpr ProbeLoop<T> MakeLoop() {
   return {&Run<T>, 2 * kChains * HWY_LANES(T)};
 }
 
+// Eight chains, as an or takes a cycle and no CPU loads more than four vectors in one.
+template <std::size_t... kI>
+HWY_INLINE std::uint32_t ReadChains(const std::uint32_t* numbers, std::size_t n, std::index_sequence<kI...>) {
+  const hn::ScalableTag<std::uint32_t> d;
+  constexpr std::size_t kLanes = HWY_LANES(std::uint32_t);
+  hn::Vec<hn::ScalableTag<std::uint32_t>> acc[8] = {((void)kI, hn::Zero(d))...};
+  for (std::size_t i = 0; i < n; i += 8 * kLanes)
+    ((acc[kI] = hn::Or(acc[kI], hn::Load(d, numbers + i + kI * kLanes))), ...);
+  std::uint32_t lanes[8 * kLanes];
+  (hn::StoreU(acc[kI], d, lanes + kI * kLanes), ...);
+  std::uint32_t bits = 0;
+  for (const std::uint32_t lane : lanes) bits |= lane;
+  return bits;
+}
+
+std::uint32_t Read(const std::uint32_t* numbers, std::size_t n) {
+  return ReadChains(numbers, n, std::make_index_sequence<8>());
+}
+
 extern const ProbeLoops kLoops;
-constexpr ProbeLoops kLoops = {MakeLoop<float>(), MakeLoop<double>()};
+constexpr ProbeLoops kLoops = {MakeLoop<float>(), MakeLoop<double>(), &Read};
 
 }  // namespace lanewise::bench::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -125,16 +153,18 @@ double ThreadCpuSeconds() {
 }
 
 double ClockGhz() {
-  // A chain of exclusive ors: every CPU does one per cycle, and the loop around it beside it.
+  // A chain of additions: every CPU does one per cycle. In assembly, as a compiler's loop would have moves in the chain.
   constexpr int kSteps = 200000;
   std::uint64_t x = 1;
-  std::uint64_t y = 3;
   double best = std::numeric_limits<double>::infinity();
   for (int burst = 0; burst < 5; ++burst) {
     const double begin = ThreadCpuSeconds();
-    for (int i = 0; i < kSteps; ++i) {
-      x ^= y;
-      __asm__ volatile("" : "+r"(x), "+r"(y));  // or the compiler would do several at once
+    for (int i = 0; i < kSteps; i += 50) {
+#if defined(__aarch64__)
+      __asm__ volatile(".rept 50\n add %0, %0, %0\n .endr" : "+r"(x));
+#else
+      __asm__ volatile(".rept 50\n add %0, %0\n .endr" : "+r"(x));
+#endif
     }
     best = std::min(best, ThreadCpuSeconds() - begin);
   }
@@ -144,6 +174,26 @@ double ClockGhz() {
 double MeasurePeak(Tier tier, ElementType type) {
   const ProbeLoops& loops = *kLoopsOf[static_cast<int>(tier)];
   return type == ElementType::kF32 ? Measure(loops.f32) : Measure(loops.f64);
+}
+
+double MeasureReads(Tier tier, std::size_t bytes) {
+  const auto read = kLoopsOf[static_cast<int>(tier)]->read;
+  const std::size_t n = std::max<std::size_t>(1, bytes / (4 * kReadBlock)) * kReadBlock;
+  const std::unique_ptr<std::uint32_t, decltype(&std::free)> numbers(
+      static_cast<std::uint32_t*>(std::aligned_alloc(4096, (4 * n + 4095) / 4096 * 4096)), &std::free);
+  if (numbers == nullptr) throw std::bad_alloc();
+  std::fill_n(numbers.get(), n, 1);
+  std::uint32_t bits = 0;
+  const auto seconds = [&](std::int64_t passes) {
+    const double begin = ThreadCpuSeconds();
+    for (std::int64_t i = 0; i < passes; ++i) bits |= read(numbers.get(), n);
+    return ThreadCpuSeconds() - begin;
+  };
+  std::int64_t passes = 1;
+  while (seconds(passes) < 2e-4) passes *= 2;
+  double best = seconds(passes);
+  for (int burst = 0; burst < 4; ++burst) best = std::min(best, seconds(passes));
+  return bits == 1 ? static_cast<double>(passes) * 4e-9 * static_cast<double>(n) / best : 0;
 }
 
 }  // namespace lanewise::bench

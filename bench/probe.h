@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The probe: how many multiply-adds per second this core does at best with a tier's vectors, and its clock. What
-// kernels are measured against, in the same run, on the same thread and by the same clock.
+// The probe: how many multiply-adds per second this core does at best with a tier's vectors, how fast it reads, and its
+// clock. What kernels are measured against, in the same run, on the same thread and by the same clock.
 
 #pragma once
+
+#include <cstddef>
 
 #include "lanewise/gemm.h"
 #include "lanewise/tier.h"
@@ -19,5 +21,9 @@ double ClockGhz();
 // The best of several bursts of about 0.2 ms each, in GFLOP/s; a multiply-add counts 2, fused or not. The tier must be
 // one that this CPU can run.
 double MeasurePeak(Tier tier, ElementType type);
+
+// How fast the thread reads an array of that many bytes again and again, by the tier's vectors, in GB/s: the best of
+// several bursts. The size decides which cache it comes from.
+double MeasureReads(Tier tier, std::size_t bytes);
 
 }  // namespace lanewise::bench

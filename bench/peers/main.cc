@@ -22,6 +22,7 @@
 #include "lanewise/environment.h"
 #include "lanewise/isa.h"
 #include "lanewise_peer.h"
+#include "machine_limits.h"
 #include "load.h"
 #include "measure.h"
 #include "pin.h"
@@ -76,6 +77,7 @@ int Run(const Options& options) {
     about.emplace_back(library->Name(), library->Version());
   }
   for (const auto& [key, value] : about) fmt::print("{:<10}{}\n", key, value);
+  fmt::print("\n{}\n", Limits());
   fmt::print("GFLOP/s; the ratio is the best peer's time over ours, the median of rounds\n\n{}", Heading(names));
 
   const Pace pace = options.quick ? Pace{.rounds = 10, .seconds = 3e-4} : Pace{.rounds = 15, .seconds = 2e-3};

@@ -183,11 +183,14 @@ Measurement MeasureOf(const Cell& cell, const std::vector<std::unique_ptr<Peer>>
     result.entries.push_back({.peer = library->Name(), .form = turns.back().form.name});
   }
 
-  const auto sample_peak = [&] {
+  // Threads may share a cache, and memory: that they read as many times as fast as one is a bound.
+  const auto sample_limits = [&] {
     result.peak = std::max(result.peak, threads * bench::MeasurePeak(tier, cell.type));
+    result.reads =
+        std::max(result.reads, threads * bench::MeasureReads(tier, static_cast<std::size_t>(cell.bytes() / threads)));
     result.clock = std::max(result.clock, bench::ClockGhz());
   };
-  sample_peak();
+  sample_limits();
   for (int round = 0; round < pace.rounds; ++round) {
     for (std::size_t i = 0; i < turns.size(); ++i) {
       // Each has each place in the order. Caches are warm where they can be: the first product is not timed.
@@ -196,7 +199,7 @@ Measurement MeasureOf(const Cell& cell, const std::vector<std::unique_ptr<Peer>>
       result.entries[next].turns.push_back(Time(turns[next].form, turns[next].count, threads));
     }
   }
-  sample_peak();
+  sample_limits();
 
   for (Entry& entry : result.entries) {
     std::vector<double> ratios;

@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -34,12 +35,17 @@ struct Entry {
 struct Measurement {
   Cell cell;
   double peak = 0;                      // GFLOP/s, of all threads, around this cell
+  double reads = 0;                     // GB/s likewise, from an array as large as the two matrices
   double clock = 0;                     // GHz
   std::vector<Entry> entries = {};      // Lanewise first, then those of the peers that can compute the cell
   std::vector<std::string> wrong = {};  // "LIBRARY (form): what is wrong"
 
   const Entry& ours() const { return entries.front(); }
   const Entry* BestPeer() const;  // null if there is none
+  // The least time that the cell can take, in seconds: that of its multiply-adds at the peak, or of reading its
+  // matrices.
+  double Limit() const { return std::max(cell.flops() / peak, cell.bytes() / reads) * 1e-9; }
+  bool IsBoundByReads() const { return cell.bytes() / reads > cell.flops() / peak; }
   double Gflops(const Entry& entry) const { return cell.flops() / entry.median * 1e-9; }
 };
 

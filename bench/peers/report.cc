@@ -41,17 +41,19 @@ double Ratio(const Measurement& m) { return m.BestPeer()->ratio; }
 std::string Mean(const std::vector<Measurement>& measurements, const std::string& label,
                  const std::function<bool(const Cell&)>& belongs) {
   double logs = 0;
+  double logs_at_limit = 0;
   int count = 0;
   const Measurement* worst = nullptr;
   for (const Measurement& m : measurements) {
     if (m.entries.empty() || m.BestPeer() == nullptr || !belongs(m.cell)) continue;
     logs += std::log(Ratio(m));
+    logs_at_limit += std::log(Ratio(m) * m.ours().median / m.Limit());
     ++count;
     if (worst == nullptr || Ratio(m) < Ratio(*worst)) worst = &m;
   }
   if (count == 0) return "";
-  return fmt::format("{:<28}{:>6}{:>10.2f}{:>8.2f}  {}\n", label, count, std::exp(logs / count), Ratio(*worst),
-                     worst->cell.Name());
+  return fmt::format("{:<28}{:>6}{:>10.2f}{:>10.2f}{:>8.2f}  {}\n", label, count, std::exp(logs / count),
+                     std::exp(logs_at_limit / count), Ratio(*worst), worst->cell.Name());
 }
 
 std::string MeansOf(const std::vector<Measurement>& measurements, ElementType type) {
@@ -78,7 +80,7 @@ std::string MeansOf(const std::vector<Measurement>& measurements, ElementType ty
 }  // namespace
 
 std::string Heading(const std::vector<std::string>& libraries) {
-  std::string text = fmt::format("{:<26}{:>7}  {:<13}{:<9}{:>7}", "cell", "ratio", "(quartiles)", "to", "of peak");
+  std::string text = fmt::format("{:<26}{:>7}  {:<13}{:<9}{:>12}", "cell", "ratio", "(quartiles)", "to", "of limit");
   for (const std::string& library : libraries) text += fmt::format("{:>10}", library);
   return text + "\n";
 }
@@ -92,19 +94,21 @@ std::string Line(const Measurement& m, const std::vector<std::string>& libraries
   text += best == nullptr ? fmt::format("{:>31}", "no peer")
                           : fmt::format("{:>6.2f}x  {:<13}{:<9}", best->ratio,
                                         fmt::format("({:.2f}-{:.2f})", best->ratio_low, best->ratio_high), best->peer);
-  text += fmt::format("{:>6.1f}%", 100 * m.Gflops(m.ours()) / m.peak);
+  text += fmt::format("{:>6.1f}% {:<4}", 100 * m.Limit() / m.ours().median, m.IsBoundByReads() ? "read" : "fma");
   if (m.cell.use != Use::kCall) {
     return text + Figures(m, libraries, [&m](const Entry& e) { return m.Gflops(e); }) + "\n";
   }
   text += Figures(m, libraries, [](const Entry& e) { return e.median * 1e9; }) + " ns\n";
-  return text + fmt::format("{:<64}", "") +
+  return text + fmt::format("{:<69}", "") +
          Figures(m, libraries, [&m](const Entry& e) { return e.median * 1e9 * m.clock; }) +
          fmt::format(" cycles of {:.2f} GHz\n", m.clock);
 }
 
 std::string Summary(const std::vector<Measurement>& measurements) {
   std::string text =
-      fmt::format("{:<28}{:>6}{:>10}{:>8}\n", "time of the best peer / ours", "cells", "geomean", "worst");
+      "At limit: what the mean would be if each product took the least time that the machine allows.\n\n" +
+      fmt::format("{:<28}{:>6}{:>10}{:>10}{:>8}\n", "time of the best peer / ours", "cells", "geomean", "at limit",
+                  "worst");
   for (const ElementType type : {ElementType::kF32, ElementType::kF64}) text += MeansOf(measurements, type);
 
   std::vector<const Measurement*> behind;
@@ -130,9 +134,10 @@ std::string Json(const std::vector<std::pair<std::string, std::string>>& about,
   for (const auto& [key, value] : about) json["about"][key] = value;
   json["cells"] = nlohmann::ordered_json::array();
   for (const Measurement& m : measurements) {
-    nlohmann::ordered_json cell = {{"name", m.cell.Name()}, {"use", Name(m.cell.use)}, {"m", m.cell.m},
-                                   {"n", m.cell.n},         {"k", m.cell.k},           {"peak_gflops", m.peak},
-                                   {"clock_ghz", m.clock},  {"wrong", m.wrong}};
+    nlohmann::ordered_json cell = {
+        {"name", m.cell.Name()}, {"use", Name(m.cell.use)}, {"m", m.cell.m},           {"n", m.cell.n},
+        {"k", m.cell.k},         {"peak_gflops", m.peak},   {"reads_gbytes", m.reads}, {"limit_ns", m.Limit() * 1e9},
+        {"clock_ghz", m.clock},  {"wrong", m.wrong}};
     if (!m.entries.empty() && m.BestPeer() != nullptr) {
       cell["best_peer"] = m.BestPeer()->peer;
       cell["ratio"] = m.BestPeer()->ratio;

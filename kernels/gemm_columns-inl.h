@@ -167,7 +167,9 @@ HWY_INLINE void Steps(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t 
     const char* next = at.next;
     for (; k != 0; --k) {
       if constexpr (kPrefetch) {
-        PrefetchStep<kVecs, T>(next);
+        for (int p = 0; p < kPanels; ++p) {
+          PrefetchStep<kVecs, T>(next + p * b_panel * static_cast<std::ptrdiff_t>(sizeof(T)));
+        }
         next += t.next_step;
       }
       Step<kVecs, kPanels, kNarrow>(d, a, a_row, b, b_panel, acc, kAllRows);
@@ -306,7 +308,13 @@ void ColumnTile(const TileArgs<T>& t) {
     hn::Vec<hn::ScalableTag<T>> acc[kChains * kCount];
     ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kChains * kCount>());
     if (first) StartAll<kVecs * kPanels>(d, t, acc, kAllOutputs);
-    Steps<kChains, kRows, kVecs, kPanels, kPanels == 1 && kChains == 1, kNarrow>(d, t, at, chunk, acc);
+    // Beside a single panel's many multiply-adds a prefetch costs nothing, also of nothing. Several panels of few rows
+    // have a loop of their own for it.
+    if (kPanels > 1 && kRows > 1 && kChains == 1 && t.next_step != 0) {
+      Steps<kChains, kRows, kVecs, kPanels, kChains == 1, kNarrow>(d, t, at, chunk, acc);
+    } else {
+      Steps<kChains, kRows, kVecs, kPanels, kPanels == 1 && kChains == 1, kNarrow>(d, t, at, chunk, acc);
+    }
     FinishAll<kChains, kVecs * kPanels>(d, t, first, acc, kAllOutputs);
     first = false;
     k -= chunk;

@@ -42,7 +42,7 @@ HWY_INLINE hn::Vec<D> LoadFirst(D d, const T* p, std::size_t n) {
 // Lanes [0, n) of v to p; n is at most the number of lanes.
 template <class D, typename T = hn::TFromD<D>>
 HWY_INLINE void StoreFirst(D d, hn::Vec<D> v, T* p, std::size_t n) {
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+#if HWY_TARGET == HWY_AVX3
   hn::BlendedStore(v, hn::FirstN(d, n), d, p);
 #elif HWY_TARGET == HWY_SCALAR
   if (n != 0) hn::StoreU(v, d, p);
@@ -51,13 +51,14 @@ HWY_INLINE void StoreFirst(D d, hn::Vec<D> v, T* p, std::size_t n) {
     hn::StoreU(v, d, p);
   } else if constexpr (hn::MaxLanes(d) == 2) {
     if (n != 0) *p = hn::GetLane(v);
-  } else if constexpr (hn::MaxLanes(d) == 4) {
+  } else if constexpr (hn::MaxLanes(d) > 2) {
     const hn::Half<D> half;
-    if (n < 2) {
+    constexpr std::size_t kHalf = hn::MaxLanes(d) / 2;
+    if (n < kHalf) {
       StoreFirst(half, hn::LowerHalf(half, v), p, n);
     } else {
       hn::StoreU(hn::LowerHalf(half, v), half, p);
-      StoreFirst(half, hn::UpperHalf(half, v), p + 2, n - 2);
+      StoreFirst(half, hn::UpperHalf(half, v), p + kHalf, n - kHalf);
     }
   }
 #endif

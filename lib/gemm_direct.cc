@@ -18,6 +18,11 @@ namespace {
 // Elements of C, about, that an activation takes at once: enough for its call not to count, and still in L1.
 constexpr std::ptrdiff_t kActivationElements = 1024;
 
+// Elements of A that stay in L1 from one panel to the next: half of the smallest L1 there is. Zen 3, weight gradients
+// of 32 samples: 784 x 128 is 1.15 times as fast, 784 x 512 and 512 x 512 1.3 times.
+template <typename T>
+constexpr std::ptrdiff_t kRowElements = 16 * 1024 / sizeof(T);
+
 // K = 1: row after row.
 template <typename T>
 void RunOuter(const kernels::GemmTiles<T>& tiles, const GemmPlan& plan, const MatrixView<const T>& a,
@@ -84,9 +89,12 @@ template <typename T, class B>
   const std::ptrdiff_t wide = plan.few_rows ? tiles.wide_panels[plan.m - 1] : 1;
   const std::ptrdiff_t wide_from = wide == 1 ? PTRDIFF_MAX : kPacked ? (wide - 1) * nr + 1 : wide * nr;
   const std::ptrdiff_t longer = plan.m - (plan.block_rows - 1) * plan.row_blocks;
-  std::ptrdiff_t blocks = plan.row_blocks;  // between two activations
+  std::ptrdiff_t blocks = plan.row_blocks;  // for all panels, before the next ones
+  if (plan.n > nr && plan.m * plan.k > kRowElements<T>) {
+    blocks = std::max<std::ptrdiff_t>(kRowElements<T> / (plan.block_rows * plan.k), 1);
+  }
   if (activates && plan.m * plan.n > kActivationElements) {
-    blocks = std::max<std::ptrdiff_t>(kActivationElements / (plan.block_rows * plan.n), 1);
+    blocks = std::min(blocks, std::max<std::ptrdiff_t>(kActivationElements / (plan.block_rows * plan.n), 1));
   }
   std::ptrdiff_t row = 0;
   for (std::ptrdiff_t begin = 0; begin < plan.row_blocks; begin += blocks) {

@@ -26,6 +26,11 @@ constexpr std::ptrdiff_t kInPlaceK = 64;
 // 128x10x32 on Zen 5: 1.47 times as fast on avx512, 1.62 on avx2, 1.35 on sse4; with 16 columns 0.87, 1.07, 1.10.
 constexpr std::ptrdiff_t kRowsForLanes = 16;
 
+// Weights of so many quarters of L2 lie in memory. A single block of rows prefetches them: nothing is read twice, and
+// from L3 the hardware does as well. Zen 3, f32, 2 to 6 rows, from memory: 1.9 to 3.1 times as fast; from L3 0.6
+// (2 rows) to 1.1; one row 1.0.
+constexpr std::ptrdiff_t kBeyondCaches = 64;
+
 // Longest part of K that a tile takes at once, so that C is written once, or seldom: 512 and 1024 differ by less than
 // the noise on Zen 5, and 256 costs some percent.
 constexpr std::ptrdiff_t kMaxKc = 4 * kQ;
@@ -39,23 +44,36 @@ std::ptrdiff_t CeilDiv(std::ptrdiff_t a, std::ptrdiff_t b) {
                                      static_cast<std::uint32_t>(b));
 }
 
+// Lines of cache that lie `stride` elements apart, a multiple of 2 KiB, fall into two sets of each way of L1 at most
+// (ways have 4 KiB: L1 is looked up by the bits within a page). If they are more than the ways they evict each other.
+bool EvictEachOther(std::ptrdiff_t stride, std::ptrdiff_t lines, std::ptrdiff_t ways, ElementType type) {
+  return lines > ways && stride != 0 && stride % (2048 / static_cast<std::ptrdiff_t>(internal::SizeOf(type))) == 0;
+}
+
+std::ptrdiff_t RowStride(std::ptrdiff_t stride, std::ptrdiff_t dense) {
+  return stride == kDenseStride ? dense : stride;
+}
+
+bool HasContiguousColumns(const GemmShape& shape) { return shape.a_row_stride == 1 && shape.a_k_stride != 1; }
+
 PackA ChoosePackA(const GemmShape& shape, std::ptrdiff_t block_rows, std::ptrdiff_t nr, bool unit_k_stride,
-                  std::size_t l1d) {
+                  std::ptrdiff_t ways) {
   if (shape.scaled) return PackA::kForAlpha;
   if (unit_k_stride && shape.a_k_stride != 1 && shape.k > 1) return PackA::kForUnitStride;
-  // Rows a multiple of 2 KiB apart fall into two sets of each way of L1 at most (ways have 4 KiB: L1 is looked up by
-  // the bits within a page), and if they are more than the ways they evict each other at each k. Copying A pays then
-  // once each row is used for enough panels. Zen 5, 14 rows and 12 ways, time with the copy over that without: 16
-  // panels 1.01 to 1.02, 32 panels 0.98 to 0.99, 64 and more 0.93 to 0.97. With the 8 ways of older CPUs it has not
-  // been measured. (A stride of 0 is one row repeated. Where there are several rows and steps, the bytes of a stride
-  // are a number.)
-  const auto ways = static_cast<std::ptrdiff_t>(l1d / 4096);
+  // A copy pays once each row is used for enough panels. (A stride of 0 is one row repeated. Where there are several
+  // rows and steps, the bytes of a stride are a number.)
+  if (HasContiguousColumns(shape)) {
+    // Zen 3, 8 ways, 1024 x 1024 x 32 and 128: 1.1 and 1.3 times as fast with the copy.
+    constexpr std::ptrdiff_t kEnough = 32;
+    const bool pays = shape.n >= kEnough * nr && EvictEachOther(shape.a_k_stride, shape.k, ways, shape.type);
+    return pays ? PackA::kColumnsForCacheSets : PackA::kNo;
+  }
+  // Zen 5, 14 rows and 12 ways, time with the copy over that without: 16 panels 1.01 to 1.02, 32 panels 0.98 to 0.99,
+  // 64 and more 0.93 to 0.97. With the 8 ways of older CPUs it has not been measured.
   const std::ptrdiff_t enough = 2 * block_rows <= 3 * ways ? 32 : 4;
-  if (shape.a_k_stride != 1 || block_rows <= ways || shape.k <= 1 || shape.n < enough * nr) return PackA::kNo;
-  const std::ptrdiff_t row_stride = shape.a_row_stride == kDenseStride ? shape.k : shape.a_row_stride;
-  const bool aliased =
-      row_stride != 0 && row_stride % (2048 / static_cast<std::ptrdiff_t>(internal::SizeOf(shape.type))) == 0;
-  return aliased ? PackA::kForCacheSets : PackA::kNo;
+  const bool pays = shape.a_k_stride == 1 && shape.k > 1 && shape.n >= enough * nr &&
+                    EvictEachOther(RowStride(shape.a_row_stride, shape.k), block_rows, ways, shape.type);
+  return pays ? PackA::kForCacheSets : PackA::kNo;
 }
 
 // Whether a product that can be computed by interleaved panels is. Packed weights are. For other B the copy costs about
@@ -73,15 +91,20 @@ bool CrossesMemoryInOrder(const GemmShape& shape) {
          (shape.a_row_stride == kDenseStride || (shape.a_row_stride >= shape.k && shape.a_row_stride / 2 <= shape.k));
 }
 
-PackB ChoosePackB(const GemmShape& shape, bool interleaved, std::ptrdiff_t row_blocks, std::size_t l2) {
+PackB ChoosePackB(const GemmShape& shape, bool interleaved, std::ptrdiff_t row_blocks, std::ptrdiff_t ways,
+                  std::size_t l2) {
   if (shape.b_packed) return PackB::kBeforehand;
   if (interleaved) return PackB::kEachCall;
   if (shape.n == 1) {
     const bool contiguous = shape.b_k_stride == 1 || shape.b_k_stride == kDenseStride || shape.k <= 1;
     return contiguous ? PackB::kInPlace : PackB::kEachCall;
   }
-  const bool pays = row_blocks > kInPlaceRowBlocks && shape.k > kInPlaceK &&
-                    CeilDiv(static_cast<std::ptrdiff_t>(l2 / 4 / internal::SizeOf(shape.type)), shape.k) < shape.n;
+  const auto is_large = [&] {
+    return shape.k > kInPlaceK &&
+           CeilDiv(static_cast<std::ptrdiff_t>(l2 / 4 / internal::SizeOf(shape.type)), shape.k) < shape.n;
+  };
+  const bool pays = row_blocks > kInPlaceRowBlocks &&
+                    (is_large() || EvictEachOther(RowStride(shape.b_k_stride, shape.n), shape.k, ways, shape.type));
   return shape.b_column_stride == 1 && !pays ? PackB::kInPlace : PackB::kEachCall;
 }
 
@@ -118,8 +141,9 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
   const std::ptrdiff_t row_blocks = CeilDiv(m, tiles.mr);
   const bool few_rows = m <= tiles.few_rows;
   const auto block_rows = row_blocks == 0 ? 0 : static_cast<std::int32_t>(CeilDiv(m, row_blocks));
-  const PackA pack_a = ChoosePackA(shape, block_rows, nr, tiles.unit_k_stride, machine.l1d);
-  const PackB pack_b = ChoosePackB(shape, interleaved, row_blocks, machine.l2);
+  const auto ways = static_cast<std::ptrdiff_t>(machine.l1d / 4096);
+  const PackA pack_a = ChoosePackA(shape, block_rows, nr, tiles.unit_k_stride, ways);
+  const PackB pack_b = ChoosePackB(shape, interleaved, row_blocks, ways, machine.l2);
   const GemmSplit split = ChooseSplit(shape, panels, row_blocks, machine.thread_break_even, threads);
   const int tasks = split == GemmSplit::kColumns || split == GemmSplit::kRows ? threads : 1;
 
@@ -141,13 +165,20 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
   const bool long_tiles = few_rows && k >= 2 * kQ;
   const bool lanes_over_rows = tiles.lanes_over_rows != nullptr && alone && k > 1 && pack_b == PackB::kInPlace &&
                                shape.a_row_stride == 1 && shape.a_k_stride != 1 && m >= kRowsForLanes && !whole_panels;
-  const bool can_prefetch = tiles.prefetches && row_blocks > 1;
-  const bool prefetch_b = can_prefetch && pack_b == PackB::kBeforehand && k * panels * nr > 2 * room;
-  const bool prefetch_a = can_prefetch && !prefetch_b && kc >= k && CrossesMemoryInOrder(shape) &&
+  const bool several_blocks = tiles.prefetches && row_blocks > 1;
+  const bool prefetch_b = tiles.prefetches && m > 1 && pack_b == PackB::kBeforehand &&
+                          k * panels * nr > (several_blocks ? 2 * room : kBeyondCaches * room);
+  const bool prefetch_a = several_blocks && !prefetch_b && kc >= k && CrossesMemoryInOrder(shape) &&
                           m * k > static_cast<std::ptrdiff_t>(machine.l2 / sizeof(T));
   const bool direct =
       outer || lanes_over_rows || (alone && b_lies_right && k > 0 && one_block && !long_tiles && !prefetch_a);
 
+  std::size_t a_scratch = 0;
+  if (pack_a == PackA::kColumnsForCacheSets) {
+    a_scratch = static_cast<std::size_t>(k * internal::PackedRowStride<T>(m));
+  } else if (pack_a != PackA::kNo) {
+    a_scratch = static_cast<std::size_t>(m * internal::PackedRowStride<T>(k));
+  }
   std::size_t b_scratch = 0;
   std::size_t task_scratch = 0;
   if (pack_b == PackB::kEachCall && split == GemmSplit::kRows) {
@@ -184,7 +215,7 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
           .split = split,
           .thread_break_even = machine.thread_break_even,
           .l2 = machine.l2,
-          .a_scratch = pack_a == PackA::kNo ? 0 : static_cast<std::size_t>(m * internal::PackedRowStride<T>(k)),
+          .a_scratch = a_scratch,
           .b_scratch = b_scratch,
           .task_scratch = task_scratch};
 }
@@ -199,6 +230,8 @@ std::string_view Because(PackA pack) {
       return "packed: the kernel's lanes run along K and need it contiguous";
     case PackA::kForCacheSets:
       return "packed: its rows lie a multiple of 2 KiB apart and would evict each other from L1";
+    case PackA::kColumnsForCacheSets:
+      return "packed: its columns lie a multiple of 2 KiB apart and would evict each other from L1";
   }
   return "";
 }

@@ -210,6 +210,12 @@ void ComputeFewRows(const Job<T>& job, Range range, T* scratch) {
     tile.a = job.a.data;
     tile.b_panel_stride = panels.panel_stride;
     PointAt(job, panels, panels.data, p * plan.nr, count * plan.nr, 0, tile);
+    if (plan.prefetch_b && count > 1 && p + 2 * count <= range.end) {
+      tile.next = reinterpret_cast<const char*>(panels.data + count * job.panel_stride);
+      tile.next_step = plan.nr * static_cast<std::ptrdiff_t>(sizeof(T));
+    } else {
+      PrefetchNothing(tile);
+    }
     (count > 1 ? job.tiles.wide[m] : narrow)(tile);
     p += count;
   }
@@ -233,16 +239,18 @@ void RunTask(const Job<T>& job, int task) {
   }
 }
 
-// Copies A to rows that are contiguous and apart, scaled by alpha, once for all blocks.
+// Copies A to rows (or columns) that are contiguous and apart, scaled by alpha, once for all blocks.
 template <typename T>
 void CopyA(Executor& executor, Job<T>& job, T* packed) {
-  const std::ptrdiff_t row_stride = internal::PackedRowStride<T>(job.plan.k);
-  RunTasks(executor, job.plan.tasks, [&job, packed, row_stride](int task) {
-    const Range rows = Part(job.plan.m, task, job.plan.tasks);
-    internal::PackA(job.a.Rows(rows.begin, rows.size()), job.options.alpha, row_stride,
-                    packed + rows.begin * row_stride);
+  const bool by_columns = job.plan.pack_a == PackA::kColumnsForCacheSets;
+  const MatrixView<const T> lines = by_columns ? job.a.Transposed() : job.a;
+  const std::ptrdiff_t stride = internal::PackedRowStride<T>(lines.cols);
+  RunTasks(executor, job.plan.tasks, [&job, &lines, packed, stride](int task) {
+    const Range part = Part(lines.rows, task, job.plan.tasks);
+    internal::PackA(lines.Rows(part.begin, part.size()), job.options.alpha, stride, packed + part.begin * stride);
   });
-  job.a = {packed, job.plan.m, job.plan.k, row_stride};
+  const MatrixView<const T> copy(packed, lines.rows, lines.cols, stride);
+  job.a = by_columns ? copy.Transposed() : copy;
 }
 
 // Packs all panels of B, once for all tasks.

@@ -79,12 +79,19 @@ void PackB(const kernels::GemmTiles<T>& tiles, MatrixView<const T> b, std::ptrdi
 
 template <typename T>
 void PackA(MatrixView<const T> a, T alpha, std::ptrdiff_t row_stride, T* packed) {
-  for (std::ptrdiff_t i = 0; i < a.rows; ++i) {
-    if (alpha == T{1} && a.col_stride == 1) {
+  if (alpha == T{1} && a.col_stride == 1) {
+    for (std::ptrdiff_t i = 0; i < a.rows; ++i) {
       std::memcpy(packed + i * row_stride, a.data + i * a.row_stride, static_cast<std::size_t>(a.cols) * sizeof(T));
-      continue;
     }
-    for (std::ptrdiff_t k = 0; k < a.cols; ++k) packed[i * row_stride + k] = kernels::Times(alpha, a(i, k));
+    return;
+  }
+  // Where columns are contiguous, a cache line of each is read at once.
+  constexpr std::ptrdiff_t kLine = kAlignment / sizeof(T);
+  for (std::ptrdiff_t begin = 0; begin < a.rows; begin += kLine) {
+    const std::ptrdiff_t end = std::min(begin + kLine, a.rows);
+    for (std::ptrdiff_t k = 0; k < a.cols; ++k) {
+      for (std::ptrdiff_t i = begin; i < end; ++i) packed[i * row_stride + k] = kernels::Times(alpha, a(i, k));
+    }
   }
 }
 

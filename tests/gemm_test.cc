@@ -313,6 +313,9 @@ TEST_CASE_TEMPLATE("Few rows equal the oracle over several panels and chunks of 
   ForEachTier([](Tier tier, const kernels::KernelTable& table) {
     Context context(KernelsOf(tier));
     const std::ptrdiff_t nr = internal::GemmRow<T>(table).chains1.nr;
+    const Machine machine = context.machine();
+    Machine tiny = machine;
+    tiny.l2 = 4 * 1024;  // so that weights lie beyond all caches and are prefetched
     std::uint64_t seed = 0;
     for (std::ptrdiff_t m = 1; m <= kernels::kMaxFewRows + 1; ++m) {
       for (const std::ptrdiff_t n :
@@ -326,6 +329,7 @@ TEST_CASE_TEMPLATE("Few rows equal the oracle over several panels and chunks of 
           t.a = kLayouts[seed / 6 % 6];
           t.side = seed % 7 < 3 ? Flush::kFront : Flush::kBack;
           t.data = seed % 11 == 0 ? Data::kSpecial : Data::kUniform;
+          context.set_machine(seed % 5 < 2 ? tiny : machine);
           Check<T>(context, ClassOf(tier), t, seed);
         }
       }
@@ -345,6 +349,10 @@ TEST_CASE("What a plan promises to fetch or to interleave, its tiles can") {
     CHECK_FALSE(plan(10000, 30, 4096, true).prefetch_a);  // several blocks of K
     CHECK_FALSE(plan(100000, 1, 32, false).prefetch_a);
     CHECK_FALSE(plan(50, 10, 1 << 20, true).prefetch_b);
+    CHECK(plan(50, 1024, 1024, true).prefetch_b);
+    CHECK_FALSE(plan(2, 1024, 1024, true).prefetch_b);
+    CHECK(plan(2, 4096, 2048, true).prefetch_b);  // a single block of rows: beyond all caches alone
+    CHECK_FALSE(plan(1, 4096, 2048, true).prefetch_b);
     CHECK(plan(1000, 10, 1, false).outer);
     CHECK(plan(1000, 10, 128, false).interleaved);
     CHECK(plan(1, 10, 128, true).interleaved);
@@ -498,6 +506,26 @@ TEST_CASE_TEMPLATE("Rows that would evict each other from L1 are packed, with th
     CHECK(PlanGemm(shape, context.kernels(), machine, 1).pack_a == PackA::kForCacheSets);
     context.set_machine(machine);
     Check<T>(context, ClassOf(tier), {.m = shape.m, .n = shape.n, .k = shape.k}, 1);
+  });
+}
+
+TEST_CASE_TEMPLATE("Lines that would evict each other from L1 as K goes on are packed, with the same bits", T, float,
+                   double, std::int32_t, std::int64_t) {
+  constexpr std::ptrdiff_t kApart = 2048 / sizeof(T);
+  ForEachTier([](Tier tier, const kernels::KernelTable&) {
+    Context context(KernelsOf(tier));
+    Machine machine = context.machine();
+    machine.l1d = 32 * 1024;
+    context.set_machine(machine);
+    GemmShape shape{.type = kElementType<T>, .m = kApart, .n = 2 * kApart, .k = 40};
+    CHECK(PlanGemm(shape, context.kernels(), machine, 1).pack_a == PackA::kNo);
+    CHECK(PlanGemm(shape, context.kernels(), machine, 1).pack_b == PackB::kEachCall);
+    shape.a_row_stride = 1;
+    shape.a_k_stride = kApart;
+    CHECK(PlanGemm(shape, context.kernels(), machine, 1).pack_a == PackA::kColumnsForCacheSets);
+    Check<T>(context, ClassOf(tier), {.m = shape.m, .n = shape.n, .k = shape.k, .a = Layout::kTransposed}, 1);
+    shape.n = kApart - 8;
+    CHECK(PlanGemm(shape, context.kernels(), machine, 1).pack_b == PackB::kInPlace);
   });
 }
 

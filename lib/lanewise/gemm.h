@@ -84,10 +84,11 @@ struct GemmShape {
 };
 
 enum class PackA : std::uint8_t {
-  kNo,             // read in place
-  kForAlpha,       // alpha scales A on the way
-  kForUnitStride,  // the lanes of the kernels for few columns run along K and need it contiguous
-  kForCacheSets,   // the rows of a tile lie a multiple of 2 KiB apart and would evict each other from L1
+  kNo,                   // read in place
+  kForAlpha,             // alpha scales A on the way
+  kForUnitStride,        // the lanes of the kernels for few columns run along K and need it contiguous
+  kForCacheSets,         // the rows of a tile lie a multiple of 2 KiB apart and would evict each other from L1
+  kColumnsForCacheSets,  // likewise the columns, which are contiguous; in the copy they are too
 };
 
 enum class PackB : std::uint8_t {

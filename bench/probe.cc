@@ -153,7 +153,8 @@ double ThreadCpuSeconds() {
 }
 
 double ClockGhz() {
-  // A chain of additions: every CPU does one per cycle. In assembly, as a compiler's loop would have moves in the chain.
+  // A chain of additions: every CPU does one per cycle. In assembly, as a compiler's loop would have moves in the
+  // chain.
   constexpr int kSteps = 200000;
   std::uint64_t x = 1;
   double best = std::numeric_limits<double>::infinity();

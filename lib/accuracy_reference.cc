@@ -19,20 +19,24 @@ constexpr double kLn2Low = 0x1.a39ef35793c76p-33;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
+// Two numbers side by side, by the vectors that GCC and clang have for every CPU: with single ones a sweep over all
+// inputs would spend a third of its time here.
+using Pair = double __attribute__((vector_size(16)));
+using PairBits = std::uint64_t __attribute__((vector_size(16)));
+
 struct Parts {
-  double s;      // e^r - 1
-  double power;  // 2^n
+  Pair s;      // e^r - 1
+  Pair power;  // 2^n
 };
 
 // x = n ln 2 + r, |r| <= ln 2 / 2, for |x| <= 200.
-Parts ExpParts(double x) {
+[[gnu::always_inline]] inline Parts ExpParts(Pair x) {
   constexpr double kShifter = 0x1.8p52;
-  const double shifted = x * 0x1.71547652b82fep0 + kShifter;
-  const double n = shifted - kShifter;
-  const double r = (x - n * kLn2High) - n * kLn2Low;
+  const Pair shifted = x * 0x1.71547652b82fep0 + kShifter;
+  const Pair n = shifted - kShifter;
+  const Pair r = (x - n * kLn2High) - n * kLn2Low;
   // sum of r^k / k!, k = 1..14; the next term is below 2^-63 r
-  double q = 1.0 / 87178291200.0;
-  q = q * r + 1.0 / 6227020800.0;
+  Pair q = r * (1.0 / 87178291200.0) + 1.0 / 6227020800.0;
   q = q * r + 1.0 / 479001600.0;
   q = q * r + 1.0 / 39916800.0;
   q = q * r + 1.0 / 3628800.0;
@@ -44,27 +48,31 @@ Parts ExpParts(double x) {
   q = q * r + 1.0 / 24.0;
   q = q * r + 1.0 / 6.0;
   q = q * r + 0.5;
-  return {r + r * r * q, std::bit_cast<double>((std::bit_cast<std::uint64_t>(shifted) << 52) + 0x3FF0000000000000)};
+  return {r + r * r * q, std::bit_cast<Pair>((std::bit_cast<PairBits>(shifted) << 52) + 0x3FF0000000000000)};
 }
 
 // Beyond 200 e^x is far outside the floats on either side.
-double Clamped(double x, double limit) { return x > limit ? limit : x < -limit ? -limit : x; }
+Pair Clamped(Pair x, double limit) {
+  const Pair high = {limit, limit};
+  const Pair not_above = x > high ? high : x;
+  return not_above < -high ? -high : not_above;
+}
 
-double Exp(double x) {
+Pair Exp(Pair x) {
   const Parts parts = ExpParts(Clamped(x, 200));
   return parts.power + parts.power * parts.s;
 }
 
-double Sigmoid(double x) {
-  const double e = Exp(x < 0 ? x : -x);
-  return (x < 0 ? e : 1) / (1 + e);
+Pair Sigmoid(Pair x) {
+  const Pair one = {1, 1};
+  const Pair e = Exp(x < 0 ? x : -x);
+  return (x < 0 ? e : one) / (1 + e);
 }
 
-double Tanh(double x) {
-  if (x == 0) return x;
+Pair Tanh(Pair x) {
   const Parts parts = ExpParts(Clamped(2 * x, 100));
-  const double m = parts.power * parts.s + (parts.power - 1);  // e^2x - 1
-  return m / (m + 2);
+  const Pair m = parts.power * parts.s + (parts.power - 1);  // e^2x - 1
+  return x == 0 ? x : m / (m + 2);
 }
 
 // 2 atanh(s) for |s| <= 0.1716
@@ -114,20 +122,31 @@ void Fill(const float* x, double* y, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) y[i] = kFunction(static_cast<double>(x[i]));
 }
 
+template <Pair (*kFunction)(Pair)>
+void FillPairs(const float* x, double* y, std::size_t n) {
+  for (std::size_t i = 0; i < n; i += 2) {
+    const std::size_t second = i + 1 < n ? i + 1 : i;
+    const Pair in = {static_cast<double>(x[i]), static_cast<double>(x[second])};
+    const Pair out = kFunction(in);
+    y[i] = out[0];
+    if (second != i) y[second] = out[1];
+  }
+}
+
 }  // namespace
 
 void ReferenceValues(Function function, const float* x, double* y, std::size_t n) {
   switch (function) {
     case Function::kExp:
-      return Fill<Exp>(x, y, n);
+      return FillPairs<Exp>(x, y, n);
     case Function::kLog:
       return Fill<Log>(x, y, n);
     case Function::kLog1p:
       return Fill<Log1p>(x, y, n);
     case Function::kSigmoid:
-      return Fill<Sigmoid>(x, y, n);
+      return FillPairs<Sigmoid>(x, y, n);
     case Function::kTanh:
-      return Fill<Tanh>(x, y, n);
+      return FillPairs<Tanh>(x, y, n);
     case Function::kRelu:
       return Fill<Relu>(x, y, n);
     case Function::kLeakyRelu:

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Plans of products, and products that are refused.
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <new>
+#include <vector>
+
+#include "doctest/doctest.h"
+#include "gemm_case.h"
+#include "kernel_table.h"
+#include "lanewise/gemm.h"
+#include "lanewise/random.h"
+#include "tiers.h"
+
+// Counts what this program allocates.
+static std::atomic<long> g_allocations{0};
+
+void* operator new(std::size_t size) {
+  ++g_allocations;
+  if (void* p = std::malloc(size)) return p;
+  throw std::bad_alloc();
+}
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  ++g_allocations;
+  return std::malloc(size);
+}
+void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  ++g_allocations;
+  const auto align = static_cast<std::size_t>(alignment);
+  return std::aligned_alloc(align, (size + align - 1) / align * align);
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+
+namespace lanewise::test {
+namespace {
+
+TEST_CASE("What a plan promises to fetch or to interleave, its tiles can") {
+  ForEachTier([](Tier tier, const kernels::KernelTable&) {
+    const Kernels kernels = KernelsOf(tier);
+    Machine machine;
+    machine.l2 = 1 << 20;
+    const auto plan = [&](std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, bool packed) {
+      return PlanGemm({.m = m, .n = n, .k = k, .b_packed = packed}, kernels, machine, 1);
+    };
+    CHECK(plan(50000, 25, 400, false).prefetch_a);
+    CHECK_FALSE(plan(10000, 30, 4096, true).prefetch_a);  // several blocks of K
+    CHECK_FALSE(plan(100000, 1, 32, false).prefetch_a);
+    CHECK_FALSE(plan(50, 10, 1 << 20, true).prefetch_b);
+    CHECK(plan(50, 1024, 1024, true).prefetch_b);
+    CHECK_FALSE(plan(2, 1024, 1024, true).prefetch_b);
+    CHECK(plan(2, 4096, 2048, true).prefetch_b);  // a single block of rows: beyond all caches alone
+    CHECK_FALSE(plan(1, 4096, 2048, true).prefetch_b);
+    CHECK(plan(1000, 10, 1, false).outer);
+    CHECK(plan(1000, 10, 128, false).interleaved);
+    CHECK(plan(1, 10, 128, true).interleaved);
+    CHECK_FALSE(plan(8, 8, 8, false).interleaved);
+  });
+}
+
+Context BestContext() {
+  Result<Context> context = Context::Make();
+  REQUIRE(context.ok());
+  return std::move(*context);
+}
+
+TEST_CASE("Gemm refuses what it cannot do and leaves C untouched") {
+  Context context = BestContext();
+  std::vector<float> a(12, 1.0F);
+  std::vector<float> b(20, 1.0F);
+  std::vector<float> c(30, 7.0F);
+  using In = MatrixView<const float>;
+  using Out = MatrixView<float>;
+  const auto refused = [&](In x, In y, Out z, const char* word) {
+    const Status status = Gemm<float>(context, x, y, z);
+    CHECK(status.code() == StatusCode::kInvalidArgument);
+    CHECK_MESSAGE(status.message().find(word) != std::string::npos, status.message());
+    CHECK(c == std::vector<float>(30, 7.0F));
+  };
+  const In good_a(a.data(), 3, 4);
+  const In good_b(b.data(), 4, 5);
+  refused(good_a, In(b.data(), 5, 4), Out(c.data(), 3, 5), "shapes do not match");
+  refused(good_a, good_b, Out(c.data(), 2, 5), "shapes do not match");
+  refused(good_a, good_b, Out(nullptr, 3, 5), "null");
+  refused(In(nullptr, 3, 4), good_b, Out(c.data(), 3, 5), "null");
+  refused(good_a, good_b, Out(c.data(), 3, 5, 4), "row stride");
+  refused(good_a, good_b, Out(c.data(), 3, 5, 10, 2), "column stride");
+  refused(In(a.data(), -3, 4), good_b, Out(c.data(), -3, 5), "negative");
+  refused(In(c.data(), 3, 4), good_b, Out(c.data() + 3, 3, 5), "overlaps");
+  refused(In(a.data(), 3, 4, std::numeric_limits<std::ptrdiff_t>::max() / 2), good_b, Out(c.data(), 3, 5),
+          "address space");
+  GemmOptions<float> options;
+  options.bias = c.data() + 2;
+  const Status status = Gemm<float>(context, good_a, good_b, Out(c.data(), 3, 5), options);
+  CHECK(status.code() == StatusCode::kInvalidArgument);
+}
+
+TEST_CASE("Packed weights for another kernel are refused with both layouts named, and Repack mends it") {
+  std::vector<std::pair<Tier, std::int32_t>> layouts;
+  ForEachTier([&layouts](Tier tier, const kernels::KernelTable& table) {
+    layouts.emplace_back(tier, table.gemm_f32->chains1.nr);
+  });
+  std::vector<float> weights(50 * 40);
+  Random random(1, Stream::kUser);
+  for (float& w : weights) w = random.UniformFloat();
+  std::vector<float> x(50, 1.0F);
+  const MatrixView<const float> b(weights.data(), 50, 40);
+  for (const auto& [from, from_nr] : layouts) {
+    for (const auto& [to, to_nr] : layouts) {
+      const Result<PackedMatrix<float>> packed = PackedMatrix<float>::Pack(KernelsOf(from), b);
+      REQUIRE(packed.ok());
+      Context context(KernelsOf(to));
+      std::vector<float> plain(40);
+      std::vector<float> out(40);
+      REQUIRE(Gemm<float>(context, {x.data(), 1, 50}, b, {plain.data(), 1, 40}).ok());
+      const Status status = Gemm<float>(context, {x.data(), 1, 50}, *packed, {out.data(), 1, 40});
+      if (from_nr == to_nr) {
+        CHECK(status.ok());
+      } else {
+        CHECK(status.code() == StatusCode::kLayoutMismatch);
+        CHECK(status.message().find(Name(from)) != std::string::npos);
+        CHECK(status.message().find(Name(to)) != std::string::npos);
+        const Result<PackedMatrix<float>> mended = packed->Repack(context.kernels());
+        REQUIRE(mended.ok());
+        REQUIRE(Gemm<float>(context, {x.data(), 1, 50}, *mended, {out.data(), 1, 40}).ok());
+      }
+      CHECK(out == plain);
+    }
+  }
+}
+
+TEST_CASE("A plan is pure, and explains each of its choices") {
+  Context context = BestContext();
+  Machine machine;
+  machine.l2 = 1 << 20;
+  GemmShape shape{.m = 128, .n = 512, .k = 784};
+  const GemmPlan one = PlanGemm(shape, context.kernels(), machine, 1);
+  CHECK(one.tasks == 1);
+  CHECK(one.split == GemmSplit::kOneThread);
+  CHECK(one.block_panels * one.nr * one.kc * 4 <= 1 << 19);
+  CHECK(one.panels * one.nr >= 512);
+  const GemmPlan two = PlanGemm(shape, context.kernels(), machine, 2);
+  CHECK(two.tasks == 2);
+  CHECK(two.split == GemmSplit::kColumns);
+  shape.n = 30;
+  CHECK(PlanGemm(shape, context.kernels(), machine, 2).split == GemmSplit::kRows);
+  shape.k = 16;
+  CHECK(PlanGemm(shape, context.kernels(), machine, 2).split == GemmSplit::kSmall);
+  const std::string text = Explain(one);
+  for (const char* word : {"M=128", "N=512", "K=784", "tile", "threads", "class"}) {
+    CHECK_MESSAGE(text.find(word) != std::string::npos, text);
+  }
+}
+
+TEST_CASE("A plan made beforehand gives the same bits, and only for its own product") {
+  Context context = BestContext();
+  Random random(5, Stream::kUser);
+  Operand<float> a(7, 300, Layout::kDense, Flush::kBack);
+  Operand<float> b(300, 50, Layout::kDense, Flush::kBack);
+  a.Fill(random, Data::kUniform);
+  b.Fill(random, Data::kUniform);
+  std::vector<float> expected(7 * 50);
+  std::vector<float> c(7 * 50);
+  const MatrixView<float> c_view(c.data(), 7, 50);
+  REQUIRE(Gemm<float>(context, a.view, b.view, {expected.data(), 7, 50}).ok());
+  GemmShape shape{.m = 7, .n = 50, .k = 300};
+  const GemmPlan plan = PlanGemm(shape, context.kernels(), context.machine(), 1);
+  REQUIRE(Gemm<float>(context, plan, a.view, b.view, c_view).ok());
+  CHECK(c == expected);
+
+  const auto refused = [&](const GemmPlan& other, const GemmOptions<float>& options) {
+    const Status status = Gemm<float>(context, other, a.view, b.view, c_view, options);
+    CHECK(status.code() == StatusCode::kInvalidArgument);
+    CHECK_MESSAGE(status.message().find("PlanGemm") != std::string::npos, status.message());
+  };
+  GemmOptions<float> scaled;
+  scaled.alpha = 2;
+  refused(plan, scaled);
+  shape.k = 299;
+  refused(PlanGemm(shape, context.kernels(), context.machine(), 1), {});
+  shape.k = 300;
+  shape.b_packed = true;
+  refused(PlanGemm(shape, context.kernels(), context.machine(), 1), {});
+  shape.b_packed = false;
+  shape.type = ElementType::kF64;
+  refused(PlanGemm(shape, context.kernels(), context.machine(), 1), {});
+}
+
+TEST_CASE("After Reserve, executing the plan allocates nothing") {
+  Context context = BestContext();
+  std::vector<float> a(64 * 512);
+  std::vector<float> b(512 * 100);
+  std::vector<float> c(64 * 100);
+  const GemmPlan plan = PlanGemm({.m = 64, .n = 100, .k = 512}, context.kernels(), context.machine(), 1);
+  REQUIRE(Reserve(context, plan).ok());
+  const long before = g_allocations;
+  const Status status = Gemm<float>(context, {a.data(), 64, 512}, {b.data(), 512, 100}, {c.data(), 64, 100});
+  const long after = g_allocations;
+  REQUIRE(status.ok());
+  CHECK(after == before);
+  CHECK(before > 0);  // the count itself works
+}
+
+}  // namespace
+}  // namespace lanewise::test

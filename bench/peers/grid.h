@@ -32,7 +32,8 @@ struct Cell {
   std::string Name() const;  // "dense/f32/8x512x784"
   // What any way to compute the product reads: both matrices once.
   double bytes() const {
-    return static_cast<double>(m * k + k * n) * (type == ElementType::kF32 ? sizeof(float) : sizeof(double));
+    const auto size = static_cast<double>(type == ElementType::kF32 ? sizeof(float) : sizeof(double));
+    return size * static_cast<double>(m * k + k * n);
   }
   double flops() const { return 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k); }
 };

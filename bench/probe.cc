@@ -84,14 +84,17 @@ constexpr ProbeLoop<T> MakeLoop() {
   return {&Run<T>, 2 * kChains * HWY_LANES(T)};
 }
 
-// Eight chains, as an or takes a cycle and no CPU loads more than four vectors in one.
+// Eight chains, as an or takes a cycle and no CPU loads more than four vectors in one. They read the four quarters of
+// the array side by side: from L3 and memory Zen 3 reads four streams up to three times as fast as one.
 template <std::size_t... kI>
 HWY_INLINE std::uint32_t ReadChains(const std::uint32_t* numbers, std::size_t n, std::index_sequence<kI...>) {
   const hn::ScalableTag<std::uint32_t> d;
   constexpr std::size_t kLanes = HWY_LANES(std::uint32_t);
   hn::Vec<hn::ScalableTag<std::uint32_t>> acc[8] = {((void)kI, hn::Zero(d))...};
-  for (std::size_t i = 0; i < n; i += 8 * kLanes)
-    ((acc[kI] = hn::Or(acc[kI], hn::Load(d, numbers + i + kI * kLanes))), ...);
+  const std::size_t quarter = n / 4;
+  for (std::size_t i = 0; i < quarter; i += 2 * kLanes) {
+    ((acc[kI] = hn::Or(acc[kI], hn::Load(d, numbers + kI / 2 * quarter + i + kI % 2 * kLanes))), ...);
+  }
   std::uint32_t lanes[8 * kLanes];
   (hn::StoreU(acc[kI], d, lanes + kI * kLanes), ...);
   std::uint32_t bits = 0;

@@ -3,9 +3,9 @@
 // fmt::format, compiled once. Where fmt is used header-only, each file that calls fmt::format compiles all of fmt: 6 s
 // of GCC 12, 17 s under the address sanitizer.
 
-#ifndef LANEWISE_DISPATCH_FORMAT_H_
-#define LANEWISE_DISPATCH_FORMAT_H_
+#pragma once
 
+#include <iterator>
 #include <string>
 #include <string_view>
 
@@ -33,5 +33,3 @@ std::string Join(const Range& range, std::string_view separator) {
 }
 
 }  // namespace lanewise
-
-#endif  // LANEWISE_DISPATCH_FORMAT_H_

@@ -14,7 +14,6 @@
 #include <utility>
 
 #include "format.h"
-
 #include "lanewise/random.h"
 
 namespace lanewise {

@@ -10,10 +10,10 @@
 #include <system_error>
 
 #include <fcntl.h>
-#include "format.h"
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "format.h"
 #include "lanewise/write_file.h"
 
 namespace lanewise {

@@ -164,11 +164,11 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
                      (pack_b == PackB::kInPlace || (pack_b == PackB::kBeforehand && panels == 1));
   const bool long_tiles = few_rows && k >= 2 * kQ;
   const bool lanes_over_rows = tiles.lanes_over_rows != nullptr && alone && k > 1 && pack_b == PackB::kInPlace &&
-                               shape.a_row_stride == 1 && shape.a_k_stride != 1 && m >= kRowsForLanes && !whole_panels;
-  const bool several_blocks = tiles.prefetches && row_blocks > 1;
+                               HasContiguousColumns(shape) && m >= kRowsForLanes && !whole_panels;
+  const bool several_blocks = row_blocks > 1;
   const bool prefetch_b = tiles.prefetches && m > 1 && pack_b == PackB::kBeforehand &&
                           k * panels * nr > (several_blocks ? 2 * room : kBeyondCaches * room);
-  const bool prefetch_a = several_blocks && !prefetch_b && kc >= k && CrossesMemoryInOrder(shape) &&
+  const bool prefetch_a = tiles.prefetches && several_blocks && !prefetch_b && kc >= k && CrossesMemoryInOrder(shape) &&
                           m * k > static_cast<std::ptrdiff_t>(machine.l2 / sizeof(T));
   const bool direct =
       outer || lanes_over_rows || (alone && b_lies_right && k > 0 && one_block && !long_tiles && !prefetch_a);

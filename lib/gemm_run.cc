@@ -201,7 +201,6 @@ void ComputeFewRows(const Job<T>& job, Range range, T* scratch) {
   kernels::TileArgs<T> tile = FirstTile(job);
   tile.k = plan.k;
   tile.first = true;
-  PrefetchNothing(tile);
   for (std::ptrdiff_t p = range.begin; p < range.end;) {
     // A last panel that is read in place may be narrower than the tile; packed ones are padded.
     const bool fits = range.end - p >= wide && (plan.pack_b != PackB::kInPlace || (p + wide) * plan.nr <= plan.n);

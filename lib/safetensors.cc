@@ -11,9 +11,9 @@
 #include <string_view>
 #include <utility>
 
-#include "format.h"
 #include <nlohmann/json.hpp>
 
+#include "format.h"
 #include "lanewise/write_file.h"
 #include "safetensors_header.h"
 

@@ -7,10 +7,10 @@
 #include <set>
 #include <tuple>
 
-#include "format.h"
 #include <nlohmann/json.hpp>
 
 #include "file_io.h"
+#include "format.h"
 
 namespace lanewise::internal {
 namespace {

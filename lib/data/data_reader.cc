@@ -8,8 +8,9 @@
 #include <array>
 #include <cstring>
 
-#include "format.h"
 #include <zlib.h>
+
+#include "format.h"
 
 namespace lanewise::data {
 namespace {

@@ -106,9 +106,31 @@ HWY_INLINE hn::Vec<D> MultiplyAdd(D /*d*/, hn::Vec<D> x, hn::Vec<D> y, hn::Vec<D
 // Indices are template parameters, so that the accumulator array dissolves into registers before GCC's optimisers see
 // a loop; written as loops, GCC 12 keeps tiles of 24 and more accumulators in memory.
 
-template <class D, std::size_t... kVec>
+// The vector is still needed here. No instruction. GCC 12 else lets a multiply-add write its sum over a factor that is
+// used for the last time, and moves the sums around between steps.
+template <class V>
+HWY_INLINE void KeepAlive([[maybe_unused]] V v) {
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR
+  asm volatile("" : : "v"(v.raw));
+#elif HWY_ARCH_ARM && HWY_TARGET != HWY_SCALAR
+  asm volatile("" : : "w"(v.raw));
+#endif
+}
+
+template <class V, std::size_t... kI>
+HWY_INLINE void KeepAllAlive(const V* v, std::index_sequence<kI...>) {
+  (KeepAlive(v[kI]), ...);
+}
+
+// Not where factors are multiplied from memory: B by one or two rows, A by one vector (avx512 alone).
+template <int kRows, int kAllVecs>
+inline constexpr bool kKeepsFactors = kRows > 2 && kAllVecs > 1;
+
+// One row, of kRows: acc += a * b.
+template <int kRows, class D, std::size_t... kVec>
 HWY_INLINE void FmaRow(D d, hn::Vec<D> a, const hn::Vec<D>* b, hn::Vec<D>* acc, std::index_sequence<kVec...>) {
   ((acc[kVec] = MultiplyAdd(d, a, b[kVec], acc[kVec])), ...);
+  if constexpr (kKeepsFactors<kRows, sizeof...(kVec)>) KeepAlive(a);
 }
 
 // The vectors of one row of B, kVecs of each panel.
@@ -118,11 +140,23 @@ HWY_INLINE void LoadRowOfB(D d, const T* p, std::ptrdiff_t panel_stride, hn::Vec
    ...);
 }
 
+// A step's elements of A: row i at a + i * row_stride.
+template <typename T>
+struct ElementsOfA {
+  const T* a;
+  std::ptrdiff_t row_stride;
+
+  template <std::size_t kRow>
+  HWY_INLINE T Get() const {
+    return a[static_cast<std::ptrdiff_t>(kRow) * row_stride];
+  }
+};
+
 // acc += a(:, k) * b(k, :), one step of k, over kPanels panels of kVecs vectors, b_panel_stride apart. kNarrow: over
 // the first b_panel_stride elements of one vector; not one more is read.
-template <int kVecs, int kPanels, bool kNarrow = false, class D, typename T, std::size_t... kRow>
-HWY_INLINE void Step(D d, const T* a, std::ptrdiff_t a_row_stride, const T* b_row, std::ptrdiff_t b_panel_stride,
-                     hn::Vec<D>* acc, std::index_sequence<kRow...>) {
+template <int kVecs, int kPanels, bool kNarrow = false, class D, class A, typename T, std::size_t... kRow>
+HWY_INLINE void Step(D d, const A& a, const T* b_row, std::ptrdiff_t b_panel_stride, hn::Vec<D>* acc,
+                     std::index_sequence<kRow...>) {
   constexpr std::make_index_sequence<kVecs * kPanels> kAllVecs;
   hn::Vec<D> b[kVecs * kPanels];
   if constexpr (kNarrow) {
@@ -131,9 +165,8 @@ HWY_INLINE void Step(D d, const T* a, std::ptrdiff_t a_row_stride, const T* b_ro
   } else {
     LoadRowOfB<kVecs>(d, b_row, b_panel_stride, b, kAllVecs);
   }
-  (FmaRow(d, hn::Set(d, a[static_cast<std::ptrdiff_t>(kRow) * a_row_stride]), b, acc + kRow * kVecs * kPanels,
-          kAllVecs),
-   ...);
+  (FmaRow<sizeof...(kRow)>(d, hn::Set(d, a.template Get<kRow>()), b, acc + kRow * kVecs * kPanels, kAllVecs), ...);
+  if constexpr (kKeepsFactors<sizeof...(kRow), kVecs * kPanels>) KeepAllAlive(b, kAllVecs);
 }
 
 // Where the next step of k is.
@@ -172,24 +205,153 @@ HWY_INLINE void Steps(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t 
         }
         next += t.next_step;
       }
-      Step<kVecs, kPanels, kNarrow>(d, a, a_row, b, b_panel, acc, kAllRows);
+      Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a, a_row}, b, b_panel, acc, kAllRows);
       a += a_k;
       b += b_k;
     }
   } else {
     static_assert(kChains == 4);
     for (; k >= 4; k -= 4) {
-      Step<kVecs, kPanels, kNarrow>(d, a, a_row, b, b_panel, acc, kAllRows);
-      Step<kVecs, kPanels, kNarrow>(d, a + a_k, a_row, b + b_k, b_panel, acc + kCount, kAllRows);
-      Step<kVecs, kPanels, kNarrow>(d, a + 2 * a_k, a_row, b + 2 * b_k, b_panel, acc + 2 * kCount, kAllRows);
-      Step<kVecs, kPanels, kNarrow>(d, a + 3 * a_k, a_row, b + 3 * b_k, b_panel, acc + 3 * kCount, kAllRows);
+      Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a, a_row}, b, b_panel, acc, kAllRows);
+      Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a + a_k, a_row}, b + b_k, b_panel, acc + kCount, kAllRows);
+      Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a + 2 * a_k, a_row}, b + 2 * b_k, b_panel, acc + 2 * kCount,
+                                    kAllRows);
+      Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a + 3 * a_k, a_row}, b + 3 * b_k, b_panel, acc + 3 * kCount,
+                                    kAllRows);
       a += 4 * a_k;
       b += 4 * b_k;
     }
-    if (k > 0) Step<kVecs, kPanels, kNarrow>(d, a, a_row, b, b_panel, acc, kAllRows);
-    if (k > 1) Step<kVecs, kPanels, kNarrow>(d, a + a_k, a_row, b + b_k, b_panel, acc + kCount, kAllRows);
-    if (k > 2) Step<kVecs, kPanels, kNarrow>(d, a + 2 * a_k, a_row, b + 2 * b_k, b_panel, acc + 2 * kCount, kAllRows);
+    if (k > 0) Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a, a_row}, b, b_panel, acc, kAllRows);
+    if (k > 1)
+      Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a + a_k, a_row}, b + b_k, b_panel, acc + kCount, kAllRows);
+    if (k > 2)
+      Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a + 2 * a_k, a_row}, b + 2 * b_k, b_panel, acc + 2 * kCount,
+                                    kAllRows);
   }
+}
+
+// ---- Four steps of k per turn of the loop ----
+// For an A that is contiguous along k or along its rows, as nearly all are. A turn takes few instructions beside its
+// multiply-adds, which counts where a hyper-thread shares the core.
+
+// Makes the compiler forget where a value came from, and loads stay on their side: GCC 12 else keeps an offset for each
+// row and step, more than there are registers, and loads ahead until it spills accumulators. No instruction.
+template <typename P>
+HWY_INLINE void Forget(P& value) {
+  asm volatile("" : "+r"(value) : : "memory");
+}
+template <typename P, std::size_t... kI>
+HWY_INLINE void ForgetAll(P* values, std::index_sequence<kI...>) {
+  (Forget(values[kI]), ...);
+}
+
+// Elements of A are a multiple of a stride (in bytes) apart in one direction and an element in the other. Instructions
+// address base + register + constant, so that a base and registers for one and two strides serve three rows (or steps).
+inline constexpr std::size_t kPerBase = 3;
+
+// How far the loop is. kAlongRows: it is the rows of A that are an element apart, else the steps.
+template <typename T, int kRows, bool kAlongRows>
+struct Turn {
+  static constexpr std::size_t kSteps = 4;
+  static constexpr std::make_index_sequence<kSteps> kAllSteps = {};
+  static constexpr std::make_index_sequence<((kAlongRows ? kSteps : kRows) + kPerBase - 1) / kPerBase> kAllBases = {};
+
+  const char* bases[kAllBases.size()];
+  std::ptrdiff_t stride;
+  std::ptrdiff_t two_strides;
+  const T* b;
+  const char* next;
+
+  template <std::size_t... kBase>
+  HWY_INLINE void Advance(std::size_t steps, std::index_sequence<kBase...>) {
+    const auto n = static_cast<std::ptrdiff_t>(steps) * (kAlongRows ? stride : static_cast<std::ptrdiff_t>(sizeof(T)));
+    ((bases[kBase] += n), ...);
+  }
+};
+
+// The elements of A of step kStep of a turn.
+template <typename T, int kRows, bool kAlongRows, std::size_t kStep>
+struct NearElementsOfA {
+  const Turn<T, kRows, kAlongRows>& turn;
+
+  template <std::size_t kRow>
+  HWY_INLINE T Get() const {
+    constexpr std::size_t kFar = kAlongRows ? kStep : kRow;
+    constexpr std::size_t kNear = kAlongRows ? kRow : kStep;
+    const char* base = turn.bases[kFar / kPerBase];
+    if constexpr (kFar % kPerBase == 1) base += turn.stride;
+    if constexpr (kFar % kPerBase == 2) base += turn.two_strides;
+    return *reinterpret_cast<const T*>(base + kNear * sizeof(T));
+  }
+};
+
+template <std::size_t kStep, int kVecs, int kPanels, bool kNarrow, bool kPrefetch, class D, typename T, int kRows,
+          bool kAlongRows>
+HWY_INLINE void StepOfTurn(D d, Turn<T, kRows, kAlongRows>& turn, std::ptrdiff_t b_k, std::ptrdiff_t b_panel,
+                           std::ptrdiff_t two_next_steps, hn::Vec<D>* acc) {
+  ForgetAll(turn.bases, turn.kAllBases);
+  Forget(turn.stride);
+  Forget(turn.two_strides);
+  if constexpr (kPrefetch && kStep % 2 == 0) {
+    PrefetchStep<1, std::uint8_t>(turn.next);
+    turn.next += two_next_steps;
+  }
+  Step<kVecs, kPanels, kNarrow>(d, NearElementsOfA<T, kRows, kAlongRows, kStep>{turn}, turn.b, b_panel, acc,
+                                std::make_index_sequence<kRows>());
+  turn.b += b_k;
+}
+
+// kPrefetch: every other step asks for the next cache line, which are no more than two steps apart.
+template <int kRows, int kVecs, int kPanels, bool kNarrow, bool kAlongRows, bool kPrefetch, class D, typename T,
+          std::size_t... kBase, std::size_t... kStep>
+HWY_INLINE void UnrolledSteps(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t k, hn::Vec<D>* acc,
+                              std::index_sequence<kBase...>, std::index_sequence<kStep...>) {
+  const std::ptrdiff_t stride = (kAlongRows ? t.a_k_stride : t.a_row_stride) * static_cast<std::ptrdiff_t>(sizeof(T));
+  const std::ptrdiff_t b_k = t.b_k_stride;
+  const std::ptrdiff_t b_panel = kNarrow ? static_cast<std::uint8_t>(t.n) : t.b_panel_stride;
+  const std::ptrdiff_t two_next_steps = 2 * t.next_step;
+  const auto* a = reinterpret_cast<const char*>(at.a);
+  Turn<T, kRows, kAlongRows> turn{
+      {a + static_cast<std::ptrdiff_t>(kPerBase * kBase) * stride...}, stride, 2 * stride, at.b, at.next};
+  for (; k >= static_cast<std::ptrdiff_t>(turn.kSteps); k -= static_cast<std::ptrdiff_t>(turn.kSteps)) {
+    (StepOfTurn<kStep, kVecs, kPanels, kNarrow, kPrefetch>(d, turn, b_k, b_panel, two_next_steps, acc), ...);
+    turn.Advance(turn.kSteps, turn.kAllBases);
+  }
+  for (; k > 0; --k) {
+    StepOfTurn<0, kVecs, kPanels, kNarrow, false>(d, turn, b_k, b_panel, 0, acc);
+    turn.Advance(1, turn.kAllBases);
+  }
+}
+
+// `k` steps of k from `at` by the loop for this A and these hints. One or two rows have too few multiply-adds per row
+// of B for the loop around them to count.
+template <int kChains, int kRows, int kVecs, int kPanels, bool kNarrow, class D, typename T>
+HWY_INLINE void AllSteps(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t k, hn::Vec<D>* acc) {
+  if constexpr (kChains == 1) {
+    if constexpr (kRows <= 2) {
+      if (t.next_step == 0) return Steps<1, kRows, kVecs, kPanels, false, kNarrow>(d, t, at, k, acc);
+    }
+    // (Sums of integers GCC would put in another order across steps, for which there are too few registers.)
+    if constexpr (kRows > 2 && hwy::IsFloat<T>()) {
+      constexpr std::ptrdiff_t kCacheLine = 64;
+      using AlongK = Turn<T, kRows, false>;
+      using AlongRows = Turn<T, kRows, true>;
+      if (t.a_k_stride == 1) {
+        if (t.next_step == 0) {
+          return UnrolledSteps<kRows, kVecs, kPanels, kNarrow, false, false>(d, t, at, k, acc, AlongK::kAllBases,
+                                                                             AlongK::kAllSteps);
+        }
+        if (2 * t.next_step <= kCacheLine) {
+          return UnrolledSteps<kRows, kVecs, kPanels, kNarrow, false, true>(d, t, at, k, acc, AlongK::kAllBases,
+                                                                            AlongK::kAllSteps);
+        }
+      } else if (t.a_row_stride == 1 && t.next_step == 0) {
+        return UnrolledSteps<kRows, kVecs, kPanels, kNarrow, true, false>(d, t, at, k, acc, AlongRows::kAllBases,
+                                                                          AlongRows::kAllSteps);
+      }
+    }
+  }
+  Steps<kChains, kRows, kVecs, kPanels, kChains == 1, kNarrow>(d, t, at, k, acc);
 }
 
 // Loads or stores vector `vec` of a row of n columns; `kFull` promises that all columns are there. Where masks are
@@ -308,13 +470,7 @@ void ColumnTile(const TileArgs<T>& t) {
     hn::Vec<hn::ScalableTag<T>> acc[kChains * kCount];
     ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kChains * kCount>());
     if (first) StartAll<kVecs * kPanels>(d, t, acc, kAllOutputs);
-    // Beside a single panel's many multiply-adds a prefetch costs nothing, also of nothing. Several panels of few rows
-    // have a loop of their own for it.
-    if (kPanels > 1 && kRows > 1 && kChains == 1 && t.next_step != 0) {
-      Steps<kChains, kRows, kVecs, kPanels, kChains == 1, kNarrow>(d, t, at, chunk, acc);
-    } else {
-      Steps<kChains, kRows, kVecs, kPanels, kPanels == 1 && kChains == 1, kNarrow>(d, t, at, chunk, acc);
-    }
+    AllSteps<kChains, kRows, kVecs, kPanels, kNarrow>(d, t, at, chunk, acc);
     FinishAll<kChains, kVecs * kPanels>(d, t, first, acc, kAllOutputs);
     first = false;
     k -= chunk;
@@ -332,7 +488,8 @@ void ColumnTile(const TileArgs<T>& t) {
 template <int kVecs, int kStreamAccumulators, class D, typename T, std::size_t... kRow, std::size_t... kStream>
 HWY_INLINE void StepStreams(D d, const TileArgs<T>& t, const T* a, const T* b, hn::Vec<D>* acc,
                             std::index_sequence<kRow...> rows, std::index_sequence<kStream...>) {
-  (Step<kVecs, 1>(d, a + static_cast<std::ptrdiff_t>(kStream) * kernels::kQ * t.a_k_stride, t.a_row_stride,
+  (Step<kVecs, 1>(d,
+                  ElementsOfA<T>{a + static_cast<std::ptrdiff_t>(kStream) * kernels::kQ * t.a_k_stride, t.a_row_stride},
                   b + static_cast<std::ptrdiff_t>(kStream) * kernels::kQ * t.b_k_stride, 0,
                   acc + kStream * kStreamAccumulators, rows),
    ...);

@@ -124,7 +124,7 @@ HWY_INLINE void KeepAllAlive(const V* v, std::index_sequence<kI...>) {
 
 // Not where factors are multiplied from memory: B by one or two rows, A by one vector (avx512 alone).
 template <int kRows, int kAllVecs>
-inline constexpr bool kKeepsFactors = kRows > 2 && kAllVecs > 1;
+inline constexpr bool kKeepsFactors = kRows > 1 && kAllVecs > 1;
 
 // One row, of kRows: acc += a * b.
 template <int kRows, class D, std::size_t... kVec>

@@ -292,13 +292,15 @@ HWY_INLINE void StepOfTurn(D d, Turn<T, kRows, kAlongRows>& turn, std::ptrdiff_t
   ForgetAll(turn.bases, turn.kAllBases);
   Forget(turn.stride);
   Forget(turn.two_strides);
+  Forget(turn.b);
   if constexpr (kPrefetch && kStep % 2 == 0) {
     PrefetchStep<1, std::uint8_t>(turn.next);
     turn.next += two_next_steps;
   }
-  Step<kVecs, kPanels, kNarrow>(d, NearElementsOfA<T, kRows, kAlongRows, kStep>{turn}, turn.b, b_panel, acc,
+  Step<kVecs, kPanels, kNarrow>(d, NearElementsOfA<T, kRows, kAlongRows, kStep>{turn},
+                                kStep % 2 == 0 ? turn.b : turn.b + b_k, b_panel, acc,
                                 std::make_index_sequence<kRows>());
-  turn.b += b_k;
+  if constexpr (kStep % 2 == 1) turn.b += 2 * b_k;
 }
 
 // kPrefetch: every other step asks for the next cache line, which are no more than two steps apart.
@@ -313,12 +315,14 @@ HWY_INLINE void UnrolledSteps(D d, const TileArgs<T>& t, Position<T> at, std::pt
   const auto* a = reinterpret_cast<const char*>(at.a);
   Turn<T, kRows, kAlongRows> turn{
       {a + static_cast<std::ptrdiff_t>(kPerBase * kBase) * stride...}, stride, 2 * stride, at.b, at.next};
-  for (; k >= static_cast<std::ptrdiff_t>(turn.kSteps); k -= static_cast<std::ptrdiff_t>(turn.kSteps)) {
+  const auto steps = static_cast<std::size_t>(k);
+  for (std::size_t turns = steps / turn.kSteps; turns != 0; --turns) {
     (StepOfTurn<kStep, kVecs, kPanels, kNarrow, kPrefetch>(d, turn, b_k, b_panel, two_next_steps, acc), ...);
     turn.Advance(turn.kSteps, turn.kAllBases);
   }
-  for (; k > 0; --k) {
+  for (std::size_t rest = steps % turn.kSteps; rest != 0; --rest) {
     StepOfTurn<0, kVecs, kPanels, kNarrow, false>(d, turn, b_k, b_panel, 0, acc);
+    turn.b += b_k;
     turn.Advance(1, turn.kAllBases);
   }
 }
@@ -382,6 +386,21 @@ HWY_INLINE void StoreColumns(D d, hn::Vec<D> v, T* row, std::size_t vec, std::si
 #endif
 }
 
+// The rows of C, one after the other. A copy of what the arguments say: they might change with each store, for all that
+// a compiler knows.
+template <typename T>
+struct RowsOfC {
+  T* row;
+  std::ptrdiff_t stride;
+
+  explicit HWY_INLINE RowsOfC(const TileArgs<T>& t) : row(t.c), stride(t.c_row_stride) {}
+  // Once vector kI of all, kVecs of them a row, is done.
+  template <std::size_t kI, int kVecs>
+  HWY_INLINE void Pass() {
+    if constexpr (kI % kVecs == kVecs - 1) row += stride;
+  }
+};
+
 // What outputs start from: bias or +0, plus beta * C.
 template <bool kFull, int kVecs, class D, typename T, std::size_t... kVec, std::size_t... kI>
 HWY_INLINE void Start(D d, const TileArgs<T>& t, hn::Vec<D>* acc, std::index_sequence<kVec...>,
@@ -397,9 +416,9 @@ HWY_INLINE void Start(D d, const TileArgs<T>& t, hn::Vec<D>* acc, std::index_seq
     ((acc[kI] = bias[kI % kVecs]), ...);
   } else {
     const hn::Vec<D> beta = hn::Set(d, t.beta);
-    ((acc[kI] = MultiplyAdd(
-          d, beta, LoadColumns<kFull>(d, t.c + static_cast<std::ptrdiff_t>(kI / kVecs) * t.c_row_stride, kI % kVecs, n),
-          bias[kI % kVecs])),
+    RowsOfC<T> c(t);
+    ((acc[kI] = MultiplyAdd(d, beta, LoadColumns<kFull>(d, c.row, kI % kVecs, n), bias[kI % kVecs]),
+      c.template Pass<kI, kVecs>()),
      ...);
   }
 }
@@ -417,16 +436,18 @@ template <bool kFull, int kChains, int kVecs, class D, typename T, std::size_t..
 HWY_INLINE void Finish(D d, const TileArgs<T>& t, bool first, const hn::Vec<D>* acc, std::index_sequence<kI...>) {
   constexpr int kCount = static_cast<int>(sizeof...(kI));
   const auto n = static_cast<std::size_t>(t.n);
-  const auto c = [&t](std::size_t i) HWY_ATTR { return t.c + static_cast<std::ptrdiff_t>(i / kVecs) * t.c_row_stride; };
+  RowsOfC<T> c(t);
   if (!first) {
-    (StoreColumns<kFull>(d, hn::Add(LoadColumns<kFull>(d, c(kI), kI % kVecs, n), SumChains<kChains, kCount>(acc + kI)),
-                         c(kI), kI % kVecs, n),
+    ((StoreColumns<kFull>(d, hn::Add(LoadColumns<kFull>(d, c.row, kI % kVecs, n), SumChains<kChains, kCount>(acc + kI)),
+                          c.row, kI % kVecs, n),
+      c.template Pass<kI, kVecs>()),
      ...);
   } else if (kChains == 1 || t.k != 0) {
-    (StoreColumns<kFull>(d, SumChains<kChains, kCount>(acc + kI), c(kI), kI % kVecs, n), ...);
+    ((StoreColumns<kFull>(d, SumChains<kChains, kCount>(acc + kI), c.row, kI % kVecs, n), c.template Pass<kI, kVecs>()),
+     ...);
   } else {
     // K = 0 is the start itself; adding chains of +0 would lose the sign of -0.
-    (StoreColumns<kFull>(d, acc[kI], c(kI), kI % kVecs, n), ...);
+    ((StoreColumns<kFull>(d, acc[kI], c.row, kI % kVecs, n), c.template Pass<kI, kVecs>()), ...);
   }
 }
 
@@ -465,19 +486,20 @@ void ColumnTile(const TileArgs<T>& t) {
   Position<T> at{t.a, t.b, t.next};
   std::ptrdiff_t k = t.k;
   bool first = t.first;
-  do {  // a chunk; K = 0 has one too, of no step
+  for (;;) {  // a chunk; K = 0 has one too, of no step
     const std::ptrdiff_t chunk = HWY_MIN(k, std::ptrdiff_t{kernels::kQ});
     hn::Vec<hn::ScalableTag<T>> acc[kChains * kCount];
     ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kChains * kCount>());
     if (first) StartAll<kVecs * kPanels>(d, t, acc, kAllOutputs);
     AllSteps<kChains, kRows, kVecs, kPanels, kNarrow>(d, t, at, chunk, acc);
     FinishAll<kChains, kVecs * kPanels>(d, t, first, acc, kAllOutputs);
-    first = false;
     k -= chunk;
+    if (k == 0) return;
+    first = false;
     at.a += chunk * t.a_k_stride;
     at.b += chunk * t.b_k_stride;
     at.next += chunk * t.next_step;
-  } while (k > 0);
+  }
 }
 
 // ---- Tiles of few rows and all of K ------------------------------------------------------------------------------
@@ -509,9 +531,9 @@ HWY_INLINE void AddChunks(bool first, const V* acc, V* s, std::index_sequence<kS
 
 template <bool kFull, int kVecs, class D, typename T, std::size_t... kI>
 HWY_INLINE void StoreAll(D d, const TileArgs<T>& t, const hn::Vec<D>* s, std::index_sequence<kI...>) {
-  (StoreColumns<kFull>(d, s[kI], t.c + static_cast<std::ptrdiff_t>(kI / kVecs) * t.c_row_stride, kI % kVecs,
-                       static_cast<std::size_t>(t.n)),
-   ...);
+  const auto n = static_cast<std::size_t>(t.n);
+  RowsOfC<T> c(t);
+  ((StoreColumns<kFull>(d, s[kI], c.row, kI % kVecs, n), c.template Pass<kI, kVecs>()), ...);
 }
 
 // Adds the next kStreams whole chunks to s, side by side, and moves `at` behind them.

@@ -41,7 +41,7 @@ void Tile(const TileArgs<float>& t) {
   own::ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kChains * kCount>());
   if (t.first) own::StartAll<kVecs * kPanels>(d, t, acc, kAllOutputs);
   const own::Position<float> at{t.a, t.b, t.next};
-  own::Steps<kChains, kRows, kVecs, kPanels, kPanels == 1 && kChains == 1, false>(d, t, at, t.k, acc);
+  own::AllSteps<kChains, kRows, kVecs, kPanels, false>(d, t, at, t.k, acc);
   own::FinishAll<kChains, kVecs * kPanels>(d, t, t.first, acc, kAllOutputs);
 }
 

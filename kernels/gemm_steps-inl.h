@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The loops over k of the micro-kernels whose lanes run over columns, for any target and type: what multiplies and
+// adds, between the start of a tile's accumulators and their end (gemm_columns-inl.h).
+//
+// Indices are template parameters, so that the accumulator array dissolves into registers before GCC's optimisers see
+// a loop; written as loops, GCC 12 keeps tiles of 24 and more accumulators in memory.
+
+#if defined(LANEWISE_GEMM_STEPS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef LANEWISE_GEMM_STEPS_INL_H_
+#undef LANEWISE_GEMM_STEPS_INL_H_
+#else
+#define LANEWISE_GEMM_STEPS_INL_H_
+#endif
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "hwy/highway.h"
+#include "kernel_table.h"
+#include "partial-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lanewise::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+using kernels::TileArgs;
+
+// x * y + z: of floating-point numbers with the roundings of the tier's class, of integers modulo 2^32 or 2^64.
+template <class D>
+HWY_INLINE hn::Vec<D> MultiplyAdd(D /*d*/, hn::Vec<D> x, hn::Vec<D> y, hn::Vec<D> z) {
+  if constexpr (hwy::IsFloat<hn::TFromD<D>>()) {
+    return hn::MulAdd(x, y, z);
+  } else {
+    return hn::Add(hn::Mul(x, y), z);
+  }
+}
+
+// ---- One step ----------------------------------------------------------------------------------------------------
+
+// The vector is still needed here. No instruction. GCC 12 else lets a multiply-add write its sum over a factor that is
+// used for the last time, and moves the sums around between steps.
+template <class V>
+HWY_INLINE void KeepAlive([[maybe_unused]] V v) {
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR
+  asm volatile("" : : "v"(v.raw));
+#elif HWY_ARCH_ARM && HWY_TARGET != HWY_SCALAR
+  asm volatile("" : : "w"(v.raw));
+#endif
+}
+
+template <class V, std::size_t... kI>
+HWY_INLINE void KeepAllAlive(const V* v, std::index_sequence<kI...>) {
+  (KeepAlive(v[kI]), ...);
+}
+
+// Not where factors are multiplied from memory: B by one or two rows, A by one vector (avx512 alone).
+template <int kRows, int kAllVecs>
+inline constexpr bool kKeepsFactors = kRows > 1 && kAllVecs > 1;
+
+// One row, of kRows: acc += a * b.
+template <int kRows, class D, std::size_t... kVec>
+HWY_INLINE void FmaRow(D d, hn::Vec<D> a, const hn::Vec<D>* b, hn::Vec<D>* acc, std::index_sequence<kVec...>) {
+  ((acc[kVec] = MultiplyAdd(d, a, b[kVec], acc[kVec])), ...);
+  if constexpr (kKeepsFactors<kRows, sizeof...(kVec)>) KeepAlive(a);
+}
+
+// The vectors of one row of B, kVecs of each panel.
+template <int kVecs, class D, typename T, std::size_t... kVec>
+HWY_INLINE void LoadRowOfB(D d, const T* p, std::ptrdiff_t panel_stride, hn::Vec<D>* b, std::index_sequence<kVec...>) {
+  ((b[kVec] = hn::LoadU(d, p + static_cast<std::ptrdiff_t>(kVec / kVecs) * panel_stride + kVec % kVecs * HWY_LANES(T))),
+   ...);
+}
+
+// A step's elements of A: row i at a + i * row_stride.
+template <typename T>
+struct ElementsOfA {
+  const T* a;
+  std::ptrdiff_t row_stride;
+
+  template <std::size_t kRow>
+  HWY_INLINE T Get() const {
+    return a[static_cast<std::ptrdiff_t>(kRow) * row_stride];
+  }
+};
+
+// acc += a(:, k) * b(k, :), one step of k, over kPanels panels of kVecs vectors, b_panel_stride apart. kNarrow: over
+// the first b_panel_stride elements of one vector; not one more is read.
+template <int kVecs, int kPanels, bool kNarrow = false, class D, class A, typename T, std::size_t... kRow>
+HWY_INLINE void Step(D d, const A& a, const T* b_row, std::ptrdiff_t b_panel_stride, hn::Vec<D>* acc,
+                     std::index_sequence<kRow...>) {
+  constexpr std::make_index_sequence<kVecs * kPanels> kAllVecs;
+  hn::Vec<D> b[kVecs * kPanels];
+  if constexpr (kNarrow) {
+    static_assert(kVecs * kPanels == 1);
+    b[0] = LoadFirst(d, b_row, static_cast<std::size_t>(b_panel_stride));
+  } else {
+    LoadRowOfB<kVecs>(d, b_row, b_panel_stride, b, kAllVecs);
+  }
+  (FmaRow<sizeof...(kRow)>(d, hn::Set(d, a.template Get<kRow>()), b, acc + kRow * kVecs * kPanels, kAllVecs), ...);
+  if constexpr (kKeepsFactors<sizeof...(kRow), kVecs * kPanels>) KeepAllAlive(b, kAllVecs);
+}
+
+// Where the next step of k is.
+template <typename T>
+struct Position {
+  const T* a;
+  const T* b;
+  const char* next;
+};
+
+// Asks for as many cache lines as one step of a panel is long. T1: L1 is full of what is used now.
+template <int kVecs, typename T>
+HWY_INLINE void PrefetchStep(const char* next) {
+  constexpr std::size_t kBytes = static_cast<std::size_t>(kVecs) * HWY_LANES(T) * sizeof(T);
+  for (std::size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(next + i, /*rw=*/0, /*locality=*/2);
+}
+
+// `k` steps of k from `at`, step t into chain t mod kChains. `acc` has kCount accumulators per chain.
+template <int kChains, int kRows, int kVecs, int kPanels, bool kPrefetch, bool kNarrow, class D, typename T>
+HWY_INLINE void Steps(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t k, hn::Vec<D>* acc) {
+  constexpr int kCount = kRows * kVecs * kPanels;
+  constexpr std::make_index_sequence<kRows> kAllRows;
+  const std::ptrdiff_t a_row = t.a_row_stride;
+  const std::ptrdiff_t a_k = t.a_k_stride;
+  const std::ptrdiff_t b_k = t.b_k_stride;
+  // The cast says that n is small; FirstN would branch on it in the loop.
+  const std::ptrdiff_t b_panel = kNarrow ? static_cast<std::uint8_t>(t.n) : t.b_panel_stride;
+  const T* a = at.a;
+  const T* b = at.b;
+  if constexpr (kChains == 1) {
+    const char* next = at.next;
+    for (; k != 0; --k) {
+      if constexpr (kPrefetch) {
+        for (int p = 0; p < kPanels; ++p) {
+          PrefetchStep<kVecs, T>(next + p * b_panel * static_cast<std::ptrdiff_t>(sizeof(T)));
+        }
+        next += t.next_step;
+      }
+      Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a, a_row}, b, b_panel, acc, kAllRows);
+      a += a_k;
+      b += b_k;
+    }
+  } else {
+    static_assert(kChains == 4);
+    for (; k >= 4; k -= 4) {
+      Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a, a_row}, b, b_panel, acc, kAllRows);
+      Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a + a_k, a_row}, b + b_k, b_panel, acc + kCount, kAllRows);
+      Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a + 2 * a_k, a_row}, b + 2 * b_k, b_panel, acc + 2 * kCount,
+                                    kAllRows);
+      Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a + 3 * a_k, a_row}, b + 3 * b_k, b_panel, acc + 3 * kCount,
+                                    kAllRows);
+      a += 4 * a_k;
+      b += 4 * b_k;
+    }
+    if (k > 0) Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a, a_row}, b, b_panel, acc, kAllRows);
+    if (k > 1)
+      Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a + a_k, a_row}, b + b_k, b_panel, acc + kCount, kAllRows);
+    if (k > 2)
+      Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a + 2 * a_k, a_row}, b + 2 * b_k, b_panel, acc + 2 * kCount,
+                                    kAllRows);
+  }
+}
+
+// ---- Four steps per turn of the loop -----------------------------------------------------------------------------
+// For an A that is contiguous along k or along its rows, as nearly all are. On Zen 3 a turn of 6 x 2 vectors has 90
+// instructions for its 48 multiply-adds, where four of the loop above have 104: 1.1 times as fast while a hyper-thread
+// takes half of the core.
+
+// Makes the compiler forget where a value came from, and keeps loads on their side: GCC 12 else finds an offset for
+// each row and step, more than there are registers, and loads ahead until it spills accumulators. No instruction.
+template <typename P>
+HWY_INLINE void Forget(P& value) {
+  asm volatile("" : "+r"(value) : : "memory");
+}
+template <typename P, std::size_t... kI>
+HWY_INLINE void ForgetAll(P* values, std::index_sequence<kI...>) {
+  (Forget(values[kI]), ...);
+}
+
+// Elements of A are a multiple of a stride (in bytes) apart in one direction, the far one, and an element in the other.
+// Instructions address base + register + constant, so that a base and registers for one and two strides serve three.
+inline constexpr std::size_t kPerBase = 3;
+
+// Where a turn is. kAlongRows: A is contiguous along its rows, so steps are the far direction; else rows are.
+template <typename T, int kRows, bool kAlongRows>
+struct Turn {
+  static constexpr std::size_t kSteps = 4;
+  static constexpr std::make_index_sequence<((kAlongRows ? kSteps : kRows) + kPerBase - 1) / kPerBase> kAllBases = {};
+
+  const char* bases[kAllBases.size()];
+  std::ptrdiff_t stride;
+  std::ptrdiff_t two_strides;
+  const T* b;
+  std::ptrdiff_t b_k;
+  std::ptrdiff_t b_panel;
+  const char* next;
+  std::ptrdiff_t two_next_steps;
+
+  HWY_INLINE Turn(const TileArgs<T>& t, Position<T> at)
+      : stride((kAlongRows ? t.a_k_stride : t.a_row_stride) * static_cast<std::ptrdiff_t>(sizeof(T))),
+        two_strides(2 * stride),
+        b(at.b),
+        b_k(t.b_k_stride),
+        b_panel(t.b_panel_stride),
+        next(at.next),
+        two_next_steps(2 * t.next_step) {
+    SetBases(reinterpret_cast<const char*>(at.a), kAllBases);
+  }
+  HWY_INLINE void ForgetAddresses() {
+    ForgetAll(bases, kAllBases);
+    Forget(stride);
+    Forget(two_strides);
+    Forget(b);
+  }
+  HWY_INLINE void PassA(std::size_t steps) {
+    const auto distance = static_cast<std::ptrdiff_t>(steps) * (kAlongRows ? stride : std::ptrdiff_t{sizeof(T)});
+    MoveBases(distance, kAllBases);
+  }
+
+ private:
+  template <std::size_t... kBase>
+  HWY_INLINE void SetBases(const char* a, std::index_sequence<kBase...>) {
+    ((bases[kBase] = a + static_cast<std::ptrdiff_t>(kPerBase * kBase) * stride), ...);
+  }
+  template <std::size_t... kBase>
+  HWY_INLINE void MoveBases(std::ptrdiff_t distance, std::index_sequence<kBase...>) {
+    ((bases[kBase] += distance), ...);
+  }
+};
+
+// The elements of A of step kStep of a turn.
+template <typename T, int kRows, bool kAlongRows, std::size_t kStep>
+struct ElementsOfTurn {
+  const Turn<T, kRows, kAlongRows>& turn;
+
+  template <std::size_t kRow>
+  HWY_INLINE T Get() const {
+    constexpr std::size_t kFar = kAlongRows ? kStep : kRow;
+    constexpr std::size_t kNear = kAlongRows ? kRow : kStep;
+    const char* base = turn.bases[kFar / kPerBase];
+    if constexpr (kFar % kPerBase == 1) base += turn.stride;
+    if constexpr (kFar % kPerBase == 2) base += turn.two_strides;
+    return *reinterpret_cast<const T*>(base + kNear * sizeof(T));
+  }
+};
+
+// Step kStep. The B of an even one is where turn.b points, that of an odd one a row further. kPrefetch: every other
+// step asks for the next cache line, which is no more than two steps away.
+template <std::size_t kStep, int kVecs, int kPanels, bool kNarrow, bool kPrefetch, class D, typename T, int kRows,
+          bool kAlongRows>
+HWY_INLINE void StepOfTurn(D d, Turn<T, kRows, kAlongRows>& turn, hn::Vec<D>* acc) {
+  turn.ForgetAddresses();
+  if constexpr (kPrefetch && kStep % 2 == 0) {
+    PrefetchStep<1, std::uint8_t>(turn.next);
+    turn.next += turn.two_next_steps;
+  }
+  Step<kVecs, kPanels, kNarrow>(d, ElementsOfTurn<T, kRows, kAlongRows, kStep>{turn},
+                                kStep % 2 == 0 ? turn.b : turn.b + turn.b_k, turn.b_panel, acc,
+                                std::make_index_sequence<kRows>());
+}
+
+// As Steps, of one chain.
+template <int kRows, int kVecs, int kPanels, bool kNarrow, bool kAlongRows, bool kPrefetch, class D, typename T>
+HWY_INLINE void UnrolledSteps(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t k, hn::Vec<D>* acc) {
+  Turn<T, kRows, kAlongRows> turn(t, at);
+  if (kNarrow) turn.b_panel = static_cast<std::uint8_t>(t.n);
+  const auto steps = static_cast<std::size_t>(k);
+  for (std::size_t turns = steps / turn.kSteps; turns != 0; --turns) {
+    StepOfTurn<0, kVecs, kPanels, kNarrow, kPrefetch>(d, turn, acc);
+    StepOfTurn<1, kVecs, kPanels, kNarrow, kPrefetch>(d, turn, acc);
+    turn.b += 2 * turn.b_k;
+    StepOfTurn<2, kVecs, kPanels, kNarrow, kPrefetch>(d, turn, acc);
+    StepOfTurn<3, kVecs, kPanels, kNarrow, kPrefetch>(d, turn, acc);
+    turn.b += 2 * turn.b_k;
+    turn.PassA(turn.kSteps);
+  }
+  for (std::size_t rest = steps % turn.kSteps; rest != 0; --rest) {
+    StepOfTurn<0, kVecs, kPanels, kNarrow, false>(d, turn, acc);
+    turn.b += turn.b_k;
+    turn.PassA(1);
+  }
+}
+
+// ---- The loop for this A and these hints -------------------------------------------------------------------------
+
+// `k` steps of k from `at`. One or two rows have too few multiply-adds per row of B for the loop around them to count;
+// sums of integers GCC would put in another order across steps, for which there are too few registers.
+template <int kChains, int kRows, int kVecs, int kPanels, bool kNarrow, class D, typename T>
+HWY_INLINE void AllSteps(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t k, hn::Vec<D>* acc) {
+  if constexpr (kChains == 1 && kRows <= 2) {
+    if (t.next_step == 0) return Steps<1, kRows, kVecs, kPanels, false, kNarrow>(d, t, at, k, acc);
+  } else if constexpr (kChains == 1 && hwy::IsFloat<T>()) {
+    constexpr std::ptrdiff_t kCacheLine = 64;
+    if (t.a_k_stride == 1 && t.next_step == 0) {
+      return UnrolledSteps<kRows, kVecs, kPanels, kNarrow, false, false>(d, t, at, k, acc);
+    }
+    if (t.a_k_stride == 1 && 2 * t.next_step <= kCacheLine) {
+      return UnrolledSteps<kRows, kVecs, kPanels, kNarrow, false, true>(d, t, at, k, acc);
+    }
+    if (t.a_row_stride == 1 && t.next_step == 0) {
+      return UnrolledSteps<kRows, kVecs, kPanels, kNarrow, true, false>(d, t, at, k, acc);
+    }
+  }
+  Steps<kChains, kRows, kVecs, kPanels, kChains == 1, kNarrow>(d, t, at, k, acc);
+}
+
+}  // namespace lanewise::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // LANEWISE_GEMM_STEPS_INL_H_

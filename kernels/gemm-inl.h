@@ -44,12 +44,13 @@ constexpr TileFunction<T> WideOrNull() {
   return &ColumnTile<T, kRows, kVecs, kPanels, kChains>;
 }
 // Where masked loads touch nothing beyond the mask, and cost no more than others.
-template <typename T, int kRows, int kVecs, int kChains>
+template <typename T, int kRows, int kChains>
 constexpr TileFunction<T> NarrowOrNull() {
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-  if constexpr (kVecs == 1) return &ColumnTile<T, kRows, kVecs, 1, kChains, true>;
-#endif
+  return &ColumnTile<T, kRows, 1, 1, kChains, true>;
+#else
   return nullptr;
+#endif
 }
 template <typename T, int kRows, int kVecs, int kStreams, int kChains>
 constexpr TileFunction<T> LongOrNull() {
@@ -88,7 +89,7 @@ constexpr GemmTiles<T> MakeColumnTiles(std::index_sequence<kRow...>, std::index_
           .tile = {&ColumnTile<T, kRow + 1, kVecs, 1, kChains>...},
           .slim_nr = kVecs == 1 ? 0 : static_cast<int>(HWY_LANES(T)),
           .slim = {SlimOrNull<T, kRow + 1, kVecs, kChains>()...},
-          .narrow = {NarrowOrNull<T, kRow + 1, kVecs, kChains>()...},
+          .narrow = {NarrowOrNull<T, kRow + 1, kChains>()...},
           .outer = &OuterProduct<T, (kChains > 1)>,
           .lanes_over_rows = LanesOverRowsOrNull<T, kChains>(),
           .few_rows = FewRows(kWide, kLong),

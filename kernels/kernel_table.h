@@ -52,8 +52,9 @@ struct TileArgs {
   T* c;
   std::ptrdiff_t c_row_stride;
   const T* bias;  // n values or null
-  // Hint, for tiles that heed it (GemmTiles::prefetches): step k prefetches from next + k * next_step (bytes) on as
-  // much as it reads of B.
+  // Hint: step k prefetches from next + k * next_step (bytes) on as much as it reads of B, or what is not too far from
+  // it to be asked for with fewer instructions. Heeded by `tile` where GemmTiles::prefetches, and there by `wide` of
+  // two rows and more. next_step = 0: nothing.
   const char* next;
   std::ptrdiff_t next_step;
   std::ptrdiff_t k;
@@ -89,14 +90,15 @@ struct GemmTiles {
   std::int32_t nr;
   std::int32_t k_group;          // of packed panels: 1, or 4
   bool unit_k_stride;            // a_k_stride must be 1 (the lanes run over chains, that is along k)
-  bool prefetches;               // `tile` heeds TileArgs::next
+  bool prefetches;               // TileArgs::next is heeded
   PackFunction<T> pack_rows;     // null: rows are copied
   PackFunction<T> pack_columns;  // null for one column
   TileFunction<T> tile[kMaxMr];
   // The first slim_nr columns of a panel alone: as tile, with n <= slim_nr. 0: none.
   std::int32_t slim_nr;
   TileFunction<T> slim[kMaxMr];
-  // As tile, with only n elements of each row of B readable. Null: none; such a panel is copied first.
+  // Less than a vector of columns, with only n elements of each row of B readable. Null: none; such columns are copied
+  // first.
   TileFunction<T> narrow[kMaxMr];
   // All of C for K = 1: `rows` rows of n columns, without limit for either; b_k_stride and `first` do not matter. Null:
   // none.

@@ -104,11 +104,12 @@ template <typename T, class B>
       const std::ptrdiff_t left = plan.n - j;
       const bool is_wide = left >= wide_from;
       const std::ptrdiff_t count = is_wide ? wide : 1;
-      const kernels::TileFunction<T>* run = is_wide                 ? tiles.wide
-                                            : left >= nr            ? tiles.tile
-                                            : !kPacked              ? tiles.narrow
-                                            : left <= tiles.slim_nr ? tiles.slim
-                                                                    : tiles.tile;
+      // In place the last panel is a vector or less, where not all of a tile.
+      const kernels::TileFunction<T>* run = is_wide                             ? tiles.wide
+                                            : left >= nr                        ? tiles.tile
+                                            : !kPacked && left != tiles.slim_nr ? tiles.narrow
+                                            : left <= tiles.slim_nr             ? tiles.slim
+                                                                                : tiles.tile;
       tile.n = static_cast<std::int32_t>(std::min(count * nr, left));
       tile.a = a.data + row * a.row_stride;
       tile.c = c.data + row * c.row_stride + j;

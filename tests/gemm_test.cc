@@ -37,6 +37,7 @@ TEST_CASE_TEMPLATE("Gemm equals the oracle at every size around the tile and the
     for (std::ptrdiff_t m = 2; m <= 8; ++m) ms.insert(m);
     std::set<std::ptrdiff_t> ns = AroundMultiples(tiles.nr);
     ns.insert({2, 3, 15, 16, 17, 33});
+    ns.insert({tiles.nr + tiles.slim_nr - 1, tiles.nr + tiles.slim_nr});  // a last panel of a vector or less
     const std::set<std::ptrdiff_t> ks = {0, 1, 2, 3, 4, 5, 15, 16, 17, 33, 255, 256, 257, 515};
     std::uint64_t seed = 0;
     for (const std::ptrdiff_t m : ms) {
@@ -46,6 +47,7 @@ TEST_CASE_TEMPLATE("Gemm equals the oracle at every size around the tile and the
           Case t{.m = m, .n = n, .k = k};
           t.bias = seed % 3 != 0;
           t.packed = seed % 2 == 0;
+          t.a = seed % 3 == 1 ? kLayouts[seed / 3 % 6] : Layout::kDense;
           t.side = seed % 5 < 2 ? Flush::kFront : Flush::kBack;
           t.data = seed % 7 == 0 ? Data::kSpecial : Data::kUniform;
           Check<T>(context, ClassOf(tier), t, seed);

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <limits>
 #include <new>
+#include <thread>
 #include <utility>
 
 #include "data.h"
@@ -144,6 +145,19 @@ struct Turn {
   std::int64_t count;  // products in a turn
 };
 
+// Threads that had work spin before they sleep, on the CPUs that the next library's need: OpenBLAS's for 2^26 cycles.
+constexpr std::chrono::milliseconds kUntilThreadsSleep(30);
+
+// Caches are warm where they can be, and threads awake.
+void WarmUp(const Turn& turn, int threads) {
+  if (threads > 1) {
+    std::this_thread::sleep_for(kUntilThreadsSleep);
+    (void)Time(turn.form, turn.count, threads);
+  } else if (turn.count > 1) {
+    turn.form.run();
+  }
+}
+
 // The fastest of the forms by a short trial.
 Turn Choose(std::vector<Form> forms, int threads, const Pace& pace) {
   Turn best{};
@@ -193,9 +207,9 @@ Measurement MeasureOf(const Cell& cell, const std::vector<std::unique_ptr<Peer>>
   sample_limits();
   for (int round = 0; round < pace.rounds; ++round) {
     for (std::size_t i = 0; i < turns.size(); ++i) {
-      // Each has each place in the order. Caches are warm where they can be: the first product is not timed.
+      // Each has each place in the order.
       const std::size_t next = (i + static_cast<std::size_t>(round)) % turns.size();
-      if (turns[next].count > 1) turns[next].form.run();
+      WarmUp(turns[next], threads);
       result.entries[next].turns.push_back(Time(turns[next].form, turns[next].count, threads));
     }
   }

@@ -263,7 +263,10 @@ struct Sigmoid {
     const hn::RebindToUnsigned<D> du;
     const auto far = ops::Lt(x, hn::Neg(limit));
     V a = ops::IfThenElse(ops::Lt(x, hn::Set(d, ExpLimits<T>::kZero)), hn::Set(d, ExpLimits<T>::kZero), x);
-    a = ops::IfThenElse(ops::Gt(x, limit), limit, a);
+    // From 64 on the result is 1 in double too; what e^-limit loses of the sum would be a denormal number, for which
+    // Intel's FMA takes a hundred cycles.
+    const auto is_one = hn::Set(d, 64);
+    a = ops::IfThenElse(ops::Gt(x, is_one), is_one, a);
     const auto bits = ReduceByPowers<Precision>(d, ops::Neg(a), p);
     const auto lower = ops::BitCast(du, ops::IfThenElseZero(far, hn::BitCast(d, RaiseBits(d))));
     const V scale = ops::BitCast(d, ops::Sub(bits, lower));

@@ -236,8 +236,9 @@ struct ElementsOfTurn {
 
   template <std::size_t kRow>
   HWY_INLINE T Get() const {
-    constexpr std::size_t kFar = kAlongRows ? kStep : kRow;
-    constexpr std::size_t kNear = kAlongRows ? kRow : kStep;
+    constexpr std::size_t kIndices[] = {kRow, kStep};
+    constexpr std::size_t kFar = kIndices[kAlongRows ? 1 : 0];
+    constexpr std::size_t kNear = kIndices[kAlongRows ? 0 : 1];
     const char* base = turn.bases[kFar / kPerBase];
     if constexpr (kFar % kPerBase == 1) base += turn.stride;
     if constexpr (kFar % kPerBase == 2) base += turn.two_strides;
@@ -284,18 +285,19 @@ HWY_INLINE void UnrolledSteps(D d, const TileArgs<T>& t, Position<T> at, std::pt
 
 // ---- The loop for this A and these hints -------------------------------------------------------------------------
 
-// `k` steps of k from `at`. One or two rows have too few multiply-adds per row of B for the loop around them to count;
-// sums of integers GCC would put in another order across steps, for which there are too few registers.
+// `k` steps of k from `at`. One row reads as fast as it can in a loop of single steps (four a turn: 0.97 of the speed).
+// Products that are not fused need a register more, and sums of integers GCC would put in another order across steps.
 template <int kChains, int kRows, int kVecs, int kPanels, bool kNarrow, class D, typename T>
 HWY_INLINE void AllSteps(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t k, hn::Vec<D>* acc) {
-  if constexpr (kChains == 1 && kRows <= 2) {
+  constexpr bool kUnrolls = kRows > 1 && HWY_NATIVE_FMA && hwy::IsFloat<T>();
+  if constexpr (kChains == 1 && !kUnrolls) {
     if (t.next_step == 0) return Steps<1, kRows, kVecs, kPanels, false, kNarrow>(d, t, at, k, acc);
-  } else if constexpr (kChains == 1 && hwy::IsFloat<T>()) {
+  } else if constexpr (kChains == 1) {
     constexpr std::ptrdiff_t kCacheLine = 64;
     if (t.a_k_stride == 1 && t.next_step == 0) {
       return UnrolledSteps<kRows, kVecs, kPanels, kNarrow, false, false>(d, t, at, k, acc);
     }
-    if (t.a_k_stride == 1 && 2 * t.next_step <= kCacheLine) {
+    if (kPanels == 1 && t.a_k_stride == 1 && 2 * t.next_step <= kCacheLine) {
       return UnrolledSteps<kRows, kVecs, kPanels, kNarrow, false, true>(d, t, at, k, acc);
     }
     if (t.a_row_stride == 1 && t.next_step == 0) {

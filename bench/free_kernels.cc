@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Declared in free_kernels.h. The tiles are put together from the pieces of gemm_columns-inl.h; functions, whose pieces
-// are the contract's operations, are written anew: about as accurate, for ordinary inputs alone (no care for overflow,
-// NaN or denormal results), which favours them.
+// Declared in free_kernels.h. The tiles are put together from the pieces of gemm_columns-inl.h and gemm_steps-inl.h;
+// functions, whose pieces are the contract's operations, are written anew: about as accurate, for ordinary inputs alone
+// (no care for overflow, NaN or denormal results), which favours them.
 
 #include "targets.h"
 

@@ -54,7 +54,7 @@ HWY_INLINE void KeepAllAlive(const V* v, std::index_sequence<kI...>) {
   (KeepAlive(v[kI]), ...);
 }
 
-// Not where factors are multiplied from memory: B by one or two rows, A by one vector (avx512 alone).
+// Not where a factor may stay in memory: B, for one row; A, for one vector (on avx512).
 template <int kRows, int kAllVecs>
 inline constexpr bool kKeepsFactors = kRows > 1 && kAllVecs > 1;
 

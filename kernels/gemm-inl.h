@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "gemm_blocks-inl.h"
 #include "gemm_chains-inl.h"
 #include "gemm_columns-inl.h"
 #include "gemm_rows-inl.h"
@@ -22,6 +23,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace lanewise::HWY_NAMESPACE {
+using kernels::BlocksFunction;
 using kernels::GemmKernel;
 using kernels::GemmTiles;
 using kernels::kMaxFewRows;
@@ -51,6 +53,12 @@ constexpr TileFunction<T> NarrowOrNull() {
 #else
   return nullptr;
 #endif
+}
+template <typename T, int kRows, int kVecs, int kChains, bool kNarrow>
+constexpr BlocksFunction<T> BlocksOrNull() {
+  constexpr bool kHasNarrow = HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3;
+  if constexpr (!HWY_NATIVE_FMA || !hwy::IsFloat<T>() || (kNarrow && !kHasNarrow)) return nullptr;
+  return &ColumnBlocks<T, kRows, kVecs, kChains, kNarrow>;
 }
 template <typename T, int kRows, int kVecs, int kStreams, int kChains>
 constexpr TileFunction<T> LongOrNull() {
@@ -90,6 +98,9 @@ constexpr GemmTiles<T> MakeColumnTiles(std::index_sequence<kRow...>, std::index_
           .slim_nr = kVecs == 1 ? 0 : static_cast<int>(HWY_LANES(T)),
           .slim = {SlimOrNull<T, kRow + 1, kVecs, kChains>()...},
           .narrow = {NarrowOrNull<T, kRow + 1, kChains>()...},
+          .tile_blocks = {BlocksOrNull<T, kRow + 1, kVecs, kChains, false>()...},
+          .slim_blocks = {BlocksOrNull<T, kRow + 1, 1, kChains, false>()...},
+          .narrow_blocks = {BlocksOrNull<T, kRow + 1, 1, kChains, true>()...},
           .outer = &OuterProduct<T, (kChains > 1)>,
           .lanes_over_rows = LanesOverRowsOrNull<T, kChains>(),
           .few_rows = FewRows(kWide, kLong),
@@ -112,6 +123,9 @@ constexpr GemmTiles<T> MakeOneColumnTiles(std::index_sequence<kRow...>) {
           .slim_nr = 0,
           .slim = {},
           .narrow = {},
+          .tile_blocks = {},
+          .slim_blocks = {},
+          .narrow_blocks = {},
           .outer = &OuterProduct<T, true>,
           .lanes_over_rows = nullptr,
           .few_rows = 0,
@@ -163,6 +177,9 @@ constexpr GemmTiles<T> MakeInterleavedTiles(std::index_sequence<kRow...>, std::i
           .slim_nr = 0,
           .slim = {},
           .narrow = {},
+          .tile_blocks = {},
+          .slim_blocks = {},
+          .narrow_blocks = {},
           .outer = nullptr,
           .lanes_over_rows = nullptr,
           .few_rows = FewRows(kShape.panels, kShape.streams),

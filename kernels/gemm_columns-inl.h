@@ -168,24 +168,53 @@ HWY_INLINE V SumChains(const V* acc) {
   return hn::Add(hn::Add(acc[0], acc[kCount]), hn::Add(acc[2 * kCount], acc[3 * kCount]));
 }
 
-// Stores the sums of the chains, or adds them to C.
-template <bool kFull, int kChains, int kVecs, class D, typename T, std::size_t... kI>
-HWY_INLINE void Finish(D d, const TileArgs<T>& t, bool first, const hn::Vec<D>* acc, std::index_sequence<kI...>) {
-  constexpr int kCount = static_cast<int>(sizeof...(kI));
+// Rows of C, kVecs vectors each.
+template <bool kFull, int kVecs, class D, typename T, std::size_t... kI>
+HWY_INLINE void StoreAll(D d, const TileArgs<T>& t, const hn::Vec<D>* s, std::index_sequence<kI...>) {
   const auto n = static_cast<std::size_t>(t.n);
   RowsOfC<T> c(t);
-  if (!first) {
-    ((StoreColumns<kFull>(d, hn::Add(LoadColumns<kFull>(d, c.row, kI % kVecs, n), SumChains<kChains, kCount>(acc + kI)),
-                          c.row, kI % kVecs, n),
-      c.template Pass<kI, kVecs>()),
-     ...);
-  } else if (kChains == 1 || t.k != 0) {
-    ((StoreColumns<kFull>(d, SumChains<kChains, kCount>(acc + kI), c.row, kI % kVecs, n), c.template Pass<kI, kVecs>()),
-     ...);
-  } else {
-    // K = 0 is the start itself; adding chains of +0 would lose the sign of -0.
-    ((StoreColumns<kFull>(d, acc[kI], c.row, kI % kVecs, n), c.template Pass<kI, kVecs>()), ...);
+#if HWY_TARGET == HWY_AVX2
+  // As in StoreFirst, without branching for each row.
+  constexpr std::size_t kLast = (kVecs - 1) * HWY_LANES(T);
+  if (!kFull && n > kLast && HalvesMeet(d, n - kLast)) {
+    const std::int32_t* indices = IndicesOfLast(d, n - kLast);
+    Forget(indices);  // else GCC loads them before the loops over k, and keeps an accumulator in memory instead
+    const auto last = hn::LoadU(hn::ScalableTag<std::int32_t>(), indices);
+    const auto store = [&](hn::Vec<D> v, std::size_t vec) HWY_ATTR {
+      if (vec == kVecs - 1) {
+        StoreFirstOverlapping(d, v, c.row + kLast, n - kLast, last);
+      } else {
+        hn::StoreU(v, d, c.row + vec * HWY_LANES(T));
+      }
+    };
+    ((store(s[kI], kI % kVecs), c.template Pass<kI, kVecs>()), ...);
+    return;
   }
+#endif
+  ((StoreColumns<kFull>(d, s[kI], c.row, kI % kVecs, n), c.template Pass<kI, kVecs>()), ...);
+}
+
+template <bool kFull, int kVecs, class D, typename T, std::size_t... kI>
+HWY_INLINE void AddRowsOfC(D d, const TileArgs<T>& t, hn::Vec<D>* s, std::index_sequence<kI...>) {
+  RowsOfC<T> c(t);
+  ((s[kI] = hn::Add(LoadColumns<kFull>(d, c.row, kI % kVecs, static_cast<std::size_t>(t.n)), s[kI]),
+    c.template Pass<kI, kVecs>()),
+   ...);
+}
+
+// acc[kI] = the sum of output vector kI over its chains.
+template <int kChains, class V, std::size_t... kI>
+HWY_INLINE void SumAll(V* acc, std::index_sequence<kI...>) {
+  ((acc[kI] = SumChains<kChains, static_cast<int>(sizeof...(kI))>(acc + kI)), ...);
+}
+
+// Stores the sums of the chains, or adds them to C.
+template <bool kFull, int kChains, int kVecs, class D, typename T, std::size_t... kI>
+HWY_INLINE void Finish(D d, const TileArgs<T>& t, bool first, hn::Vec<D>* acc, std::index_sequence<kI...> all) {
+  // K = 0 is the start itself; adding chains of +0 would lose the sign of -0.
+  if (kChains == 1 || !first || t.k != 0) SumAll<kChains>(acc, all);
+  if (!first) AddRowsOfC<kFull, kVecs>(d, t, acc, all);
+  StoreAll<kFull, kVecs>(d, t, acc, all);
 }
 
 template <int kVecs, class D, typename T, std::size_t... kI>
@@ -199,8 +228,7 @@ HWY_INLINE void StartAll(D d, const TileArgs<T>& t, hn::Vec<D>* acc, std::index_
 }
 
 template <int kChains, int kVecs, class D, typename T, std::size_t... kI>
-HWY_INLINE void FinishAll(D d, const TileArgs<T>& t, bool first, const hn::Vec<D>* acc,
-                          std::index_sequence<kI...> all) {
+HWY_INLINE void FinishAll(D d, const TileArgs<T>& t, bool first, hn::Vec<D>* acc, std::index_sequence<kI...> all) {
   if (t.n == static_cast<std::int32_t>(kVecs * HWY_LANES(T))) {
     Finish<true, kChains, kVecs>(d, t, first, acc, all);
   } else {
@@ -264,13 +292,6 @@ HWY_INLINE void AddChunks(bool first, const V* acc, V* s, std::index_sequence<kS
   (AddChunk<kChains, kCount>(first && kStream == 0, acc + kStream * kChains * kCount, s,
                              std::make_index_sequence<kCount>()),
    ...);
-}
-
-template <bool kFull, int kVecs, class D, typename T, std::size_t... kI>
-HWY_INLINE void StoreAll(D d, const TileArgs<T>& t, const hn::Vec<D>* s, std::index_sequence<kI...>) {
-  const auto n = static_cast<std::size_t>(t.n);
-  RowsOfC<T> c(t);
-  ((StoreColumns<kFull>(d, s[kI], c.row, kI % kVecs, n), c.template Pass<kI, kVecs>()), ...);
 }
 
 // Adds the next kStreams whole chunks to s, side by side, and moves `at` behind them.

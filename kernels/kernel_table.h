@@ -66,6 +66,12 @@ struct TileArgs {
 template <typename T>
 using TileFunction = void (*)(const TileArgs<T>&);
 
+// `blocks` tiles of as many rows each, one below the other, whose every K is one chunk or less (1 <= k <= kQ) and C
+// starts from the bias alone (`first`, beta = 0); hints are ignored. A is contiguous along K or along its rows. Leaves
+// `a` and `c` behind the last tile. What surrounds a tile of few steps takes much of its time.
+template <typename T>
+using BlocksFunction = void (*)(TileArgs<T>&, std::ptrdiff_t blocks);
+
 // Where element (k, j) lies in a packed panel of nr columns: k-major, or, with k_group = 4, 4 consecutive k of a column
 // side by side, then those of the next column.
 constexpr std::ptrdiff_t PanelIndex(std::ptrdiff_t nr, std::ptrdiff_t k_group, std::ptrdiff_t k, std::ptrdiff_t j) {
@@ -100,6 +106,10 @@ struct GemmTiles {
   // Less than a vector of columns, with only n elements of each row of B readable. Null: none; such columns are copied
   // first.
   TileFunction<T> narrow[kMaxMr];
+  // The same three for several blocks of rows. Null: none.
+  BlocksFunction<T> tile_blocks[kMaxMr];
+  BlocksFunction<T> slim_blocks[kMaxMr];
+  BlocksFunction<T> narrow_blocks[kMaxMr];
   // All of C for K = 1: `rows` rows of n columns, without limit for either; b_k_stride and `first` do not matter. Null:
   // none.
   void (*outer)(const TileArgs<T>&, std::ptrdiff_t rows);

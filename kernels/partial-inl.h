@@ -12,6 +12,7 @@
 #endif
 
 #include <cstddef>
+#include <cstdint>
 
 #include "hwy/highway.h"
 
@@ -63,6 +64,35 @@ HWY_INLINE void StoreFirst(D d, hn::Vec<D> v, T* p, std::size_t n) {
   }
 #endif
 }
+
+#if HWY_TARGET == HWY_AVX2
+// Whether StoreFirstOverlapping can: halves are then wide enough to meet.
+template <class D>
+HWY_INLINE bool HalvesMeet(D /*d*/, std::size_t n) {
+  return 2 * n >= HWY_LANES(hn::TFromD<D>);
+}
+
+// Where the indices are that bring the half of a vector that ends with lane n - 1 down to lane 0, in lanes of 32 bits.
+alignas(64) inline constexpr std::int32_t kLaneIndices[] = {0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3};
+template <class D>
+HWY_INLINE const std::int32_t* IndicesOfLast(D /*d*/, std::size_t n) {
+  using T = hn::TFromD<D>;
+  return kLaneIndices + (n - HWY_LANES(T) / 2) * (sizeof(T) / sizeof(std::int32_t));
+}
+
+// StoreFirst of one of many vectors, `last` being IndicesOfLast(d, n): the first half and the last, which may overlap.
+// Zen takes AVX2's masked store in microcode, and StoreFirst branches for each vector: 1000 x 20 x 10 is 1.2 times as
+// fast so.
+template <class D, typename T = hn::TFromD<D>>
+HWY_INLINE void StoreFirstOverlapping(D d, hn::Vec<D> v, T* p, std::size_t n,
+                                      hn::Vec<hn::ScalableTag<std::int32_t>> last) {
+  const hn::ScalableTag<std::int32_t> d32;
+  const hn::Half<D> half;
+  hn::StoreU(hn::LowerHalf(half, v), half, p);
+  const auto moved = hn::TableLookupLanes(hn::BitCast(d32, v), hn::IndicesFromVec(d32, last));
+  hn::StoreU(hn::LowerHalf(half, hn::BitCast(d, moved)), half, p + n - HWY_LANES(T) / 2);
+}
+#endif
 
 }  // namespace lanewise::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -37,15 +37,91 @@ void RunOuter(const kernels::GemmTiles<T>& tiles, const GemmPlan& plan, const Ma
   tiles.outer(tile, rows);
 }
 
-// Tiles of one panel, or of several side by side, over row blocks [begin, end): `tile` points at the first one. The
-// blocks before `longer` have block_rows rows, the others one fewer.
+// Row blocks of plan.block_rows rows; the others have one fewer.
+std::ptrdiff_t LongerBlocks(const GemmPlan& plan) { return plan.m - (plan.block_rows - 1) * plan.row_blocks; }
+
+// The tiles for a panel with `left` columns from its first one on.
 template <typename T>
-[[gnu::always_inline]] inline void RunRowBlocks(const kernels::TileFunction<T>* run, std::ptrdiff_t block_rows,
-                                                std::ptrdiff_t longer, std::ptrdiff_t begin, std::ptrdiff_t end,
-                                                kernels::TileArgs<T>& tile) {
-  for (std::ptrdiff_t i = begin; i < end; ++i) {
-    const std::ptrdiff_t rows = block_rows - (i < longer ? 0 : 1);
-    run[rows - 1](tile);
+struct TilesOfPanel {
+  const kernels::TileFunction<T>* one;
+  const kernels::BlocksFunction<T>* several;
+};
+template <bool kPacked, typename T>
+[[gnu::always_inline]] inline TilesOfPanel<T> ForPanel(const kernels::GemmTiles<T>& tiles, std::ptrdiff_t left) {
+  if (left < tiles.nr) {
+    // In place the last panel is a vector or less, where not all of a tile.
+    if (!kPacked && left != tiles.slim_nr) return {tiles.narrow, tiles.narrow_blocks};
+    if (left <= tiles.slim_nr) return {tiles.slim, tiles.slim_blocks};
+  }
+  return {tiles.tile, tiles.tile_blocks};
+}
+
+// One block of few rows: a tile of several panels takes the place of as many where they are all there; a packed one may
+// be padded. `tile` points at the first panel.
+template <bool kPacked, typename T>
+void RunFewRows(const kernels::GemmTiles<T>& tiles, const GemmPlan& plan, kernels::TileArgs<T>& tile) {
+  const std::ptrdiff_t nr = plan.nr;
+  const std::ptrdiff_t row = plan.m - 1;
+  const std::ptrdiff_t wide = tiles.wide_panels[row];
+  const std::ptrdiff_t wide_from = wide == 1 ? PTRDIFF_MAX : kPacked ? (wide - 1) * nr + 1 : wide * nr;
+  for (std::ptrdiff_t left = plan.n; left > 0;) {
+    const bool is_wide = left >= wide_from;
+    const std::ptrdiff_t count = is_wide ? wide : 1;
+    tile.n = static_cast<std::int32_t>(std::min(count * nr, left));
+    (is_wide ? tiles.wide[row] : ForPanel<kPacked>(tiles, left).one[row])(tile);
+    tile.b += count * tile.b_panel_stride;
+    tile.c += count * nr;
+    if (tile.bias != nullptr) tile.bias += count * nr;
+    left -= count * nr;
+  }
+}
+
+// `longer` row blocks of plan.block_rows rows and then `shorter` of one row less, panel after panel. `tile` points at
+// the first one. Plain: as BlocksFunction takes them.
+template <bool kPacked, typename T>
+[[gnu::always_inline]] inline void RunRows(const kernels::GemmTiles<T>& tiles, const GemmPlan& plan, bool plain,
+                                           std::ptrdiff_t longer, std::ptrdiff_t shorter, kernels::TileArgs<T> tile) {
+  const std::ptrdiff_t nr = plan.nr;
+  const std::ptrdiff_t rows = plan.block_rows;
+  const T* const a = tile.a;
+  T* c = tile.c;
+  for (std::ptrdiff_t left = plan.n; left > 0; left -= nr) {
+    const TilesOfPanel<T> run = ForPanel<kPacked>(tiles, left);
+    tile.n = static_cast<std::int32_t>(std::min(nr, left));
+    if (plain) {
+      if (longer != 0) run.several[rows - 1](tile, longer);
+      if (shorter != 0) run.several[rows - 2](tile, shorter);
+    } else {
+      for (std::ptrdiff_t i = 0; i < longer + shorter; ++i) {
+        const std::ptrdiff_t count = i < longer ? rows : rows - 1;
+        run.one[count - 1](tile);
+        tile.a += count * tile.a_row_stride;
+        tile.c += count * tile.c_row_stride;
+      }
+    }
+    tile.a = a;
+    tile.b += tile.b_panel_stride;
+    c += nr;
+    tile.c = c;
+    if (tile.bias != nullptr) tile.bias += nr;
+  }
+}
+
+// Some row blocks after the other, with all panels and the activation before the next ones: what they read and write
+// stays in L1.
+template <bool kPacked, typename T>
+void RunRowsByL1(const kernels::KernelTable& table, const kernels::GemmTiles<T>& tiles, const GemmPlan& plan,
+                 const MatrixView<T>& c, Activation activation, bool plain, std::ptrdiff_t blocks,
+                 kernels::TileArgs<T>& tile) {
+  const std::ptrdiff_t longer = LongerBlocks(plan);
+  std::ptrdiff_t row = 0;
+  for (std::ptrdiff_t begin = 0; begin < plan.row_blocks; begin += blocks) {
+    const std::ptrdiff_t end = std::min(begin + blocks, plan.row_blocks);
+    const std::ptrdiff_t long_ones = std::clamp(longer - begin, std::ptrdiff_t{0}, end - begin);
+    const std::ptrdiff_t rows = (end - begin) * (plan.block_rows - 1) + long_ones;
+    RunRows<kPacked>(tiles, plan, plain, long_ones, end - begin - long_ones, tile);
+    if (activation != Activation::kIdentity) ActivateRows<T>(table, activation, c.Rows(row, rows));
+    row += rows;
     tile.a += rows * tile.a_row_stride;
     tile.c += rows * tile.c_row_stride;
   }
@@ -57,8 +133,7 @@ template <typename T, class B>
                                              const GemmOptions<T>& options) {
   constexpr bool kPacked = !std::is_same_v<B, MatrixView<const T>>;
   const kernels::GemmTiles<T>& tiles = GemmRow<T>(table).ForColumns(plan.n, plan.interleaved);
-  const std::ptrdiff_t nr = plan.nr;
-  const PanelsOfB<T> panels(b, nr);
+  const PanelsOfB<T> panels(b, plan.nr);
   kernels::TileArgs<T> tile;
   tile.a = a.data;
   tile.a_row_stride = a.row_stride;
@@ -66,6 +141,7 @@ template <typename T, class B>
   tile.b = panels.data;
   tile.b_k_stride = panels.k_stride;
   tile.b_panel_stride = panels.panel_stride;
+  tile.c = c.data;
   tile.c_row_stride = c.row_stride;
   tile.bias = options.bias;
   tile.k = plan.k;
@@ -74,54 +150,31 @@ template <typename T, class B>
   PrefetchNothing(tile);
   const bool activates = options.activation != Activation::kIdentity;
   if (plan.outer || plan.lanes_over_rows) {
-    tile.c = c.data;
     tile.n = static_cast<std::int32_t>(plan.n);
     if (plan.outer) {
       RunOuter(tiles, plan, a, c, tile);
     } else {
       tiles.lanes_over_rows(tile, plan.m);
     }
-    if (activates) ActivateRows<T>(table, options.activation, c);
-    return;
-  }
-
-  // A tile of several panels takes the place of as many where they are all there; a packed one may be padded.
-  const std::ptrdiff_t wide = plan.few_rows ? tiles.wide_panels[plan.m - 1] : 1;
-  const std::ptrdiff_t wide_from = wide == 1 ? PTRDIFF_MAX : kPacked ? (wide - 1) * nr + 1 : wide * nr;
-  const std::ptrdiff_t longer = plan.m - (plan.block_rows - 1) * plan.row_blocks;
-  std::ptrdiff_t blocks = plan.row_blocks;  // for all panels, before the next ones
-  if (plan.n > nr && plan.m * plan.k > kRowElements<T>) {
-    blocks = std::max<std::ptrdiff_t>(kRowElements<T> / (plan.block_rows * plan.k), 1);
-  }
-  if (activates && plan.m * plan.n > kActivationElements) {
-    blocks = std::min(blocks, std::max<std::ptrdiff_t>(kActivationElements / (plan.block_rows * plan.n), 1));
-  }
-  std::ptrdiff_t row = 0;
-  for (std::ptrdiff_t begin = 0; begin < plan.row_blocks; begin += blocks) {
-    const std::ptrdiff_t end = std::min(begin + blocks, plan.row_blocks);
-    tile.b = panels.data;
-    for (std::ptrdiff_t j = 0; j < plan.n;) {
-      const std::ptrdiff_t left = plan.n - j;
-      const bool is_wide = left >= wide_from;
-      const std::ptrdiff_t count = is_wide ? wide : 1;
-      // In place the last panel is a vector or less, where not all of a tile.
-      const kernels::TileFunction<T>* run = is_wide                             ? tiles.wide
-                                            : left >= nr                        ? tiles.tile
-                                            : !kPacked && left != tiles.slim_nr ? tiles.narrow
-                                            : left <= tiles.slim_nr             ? tiles.slim
-                                                                                : tiles.tile;
-      tile.n = static_cast<std::int32_t>(std::min(count * nr, left));
-      tile.a = a.data + row * a.row_stride;
-      tile.c = c.data + row * c.row_stride + j;
-      tile.bias = options.bias == nullptr ? nullptr : options.bias + j;
-      RunRowBlocks(run, plan.block_rows, longer, begin, end, tile);
-      tile.b += count * panels.panel_stride;
-      j += count * nr;
+  } else if (plan.few_rows) {
+    RunFewRows<kPacked>(tiles, plan, tile);
+  } else {
+    const bool plain = tiles.tile_blocks[0] != nullptr && plan.k <= kernels::kQ && options.beta == T{0} &&
+                       (a.col_stride == 1 || a.row_stride == 1);
+    std::ptrdiff_t blocks = plan.row_blocks;
+    if (plan.n > plan.nr && plan.m * plan.k > kRowElements<T>) {
+      blocks = std::max<std::ptrdiff_t>(kRowElements<T> / (plan.block_rows * plan.k), 1);
     }
-    const std::ptrdiff_t next_row = end * (plan.block_rows - 1) + std::min(end, longer);
-    if (activates) ActivateRows<T>(table, options.activation, c.Rows(row, next_row - row));
-    row = next_row;
+    if (activates && plan.m * plan.n > kActivationElements) {
+      blocks = std::min(blocks, std::max<std::ptrdiff_t>(kActivationElements / (plan.block_rows * plan.n), 1));
+    }
+    if (blocks < plan.row_blocks) {
+      return RunRowsByL1<kPacked>(table, tiles, plan, c, options.activation, plain, blocks, tile);
+    }
+    const std::ptrdiff_t longer = LongerBlocks(plan);
+    RunRows<kPacked>(tiles, plan, plain, longer, plan.row_blocks - longer, tile);
   }
+  if (activates) ActivateRows<T>(table, options.activation, c);
 }
 
 template <typename T>

@@ -4,8 +4,9 @@ tile has accumulators, or a multiple where the compiler unrolled it, and keeps t
 from the stack or stored to it. A compiler that spills halves the speed and breaks no other test.
 
 The tile is read from the function's own name, ColumnTile<type, rows, vectors, panels, chains, narrow>,
-LongTile<type, rows, vectors, streams, chains>, InterleavedTile<type, rows, units of columns, panels, streams> or
-ColumnsOfRows<type, columns, full>, of which the last, partial vector of rows is left alone; no size stands here. Arguments: archive, objdump.
+ColumnBlocks<type, rows, vectors, chains, narrow>, LongTile<type, rows, vectors, streams, chains>, InterleavedTile<type,
+rows, units of columns, panels, streams> or ColumnsOfRows<type, columns, full>, of which the last, partial vector of rows
+is left alone; no size stands here. Arguments: archive, objdump.
 """
 
 import re
@@ -13,6 +14,7 @@ import subprocess
 import sys
 
 TILE = re.compile(r"<void lanewise::(N_\w+)::(Column|Long|Interleaved)Tile<(\w+), (\d+), (\d+), (\d+), (\d+)(?:, (?:true|false))?>")
+COLUMN_BLOCKS = re.compile(r"<void lanewise::(N_\w+)::(ColumnBlocks)<(\w+), (\d+), (\d+), (\d+), (?:true|false)>")
 COLUMNS_OF_ROWS = re.compile(r"<void lanewise::(N_\w+)::(ColumnsOfRows)<(\w+), (\d+), true>")
 MULTIPLY = {
     "FMA": re.compile(r"vfn?madd\w+p[sd]|fmla"),
@@ -53,6 +55,8 @@ def multiply_adds(target, kind, scalar, rows, width=1, side_by_side=1, last=1):
         return rows * width * max(4 // lanes, 1) * side_by_side * last
     if kind == "ColumnsOfRows":
         return 4 * rows  # chains, of as many columns as a tile has rows
+    if kind == "ColumnBlocks":  # the last are chains, a step each
+        return rows * width * side_by_side
     # The chains of a ColumnTile take a step each; those of a LongTile are a loop, which may or may not be unrolled.
     return rows * width * side_by_side * (last if kind == "Column" else 1)
 
@@ -62,13 +66,15 @@ def problem(target, kind, scalar, sizes, instructions):
     integer = scalar not in ("float", "double")
     multiply = MULTIPLY["integer" if integer else "mul-add" if "SSE" in target else "FMA"]
     count = lambda loop: sum(bool(multiply.match(text)) for text in loop)
-    hot = max(loops(instructions), key=count, default=[])
     expected = multiply_adds(target, kind, scalar, *sizes)
-    if count(hot) == 0 or count(hot) % expected != 0:
-        return f"{count(hot)} multiply-adds in the hot loop, not {expected} or a multiple"
+    hottest = max(map(count, loops(instructions)), default=0)
+    if hottest == 0 or hottest % expected != 0:
+        return f"{hottest} multiply-adds in the hot loop, not {expected} or a multiple"
     # %rbp and x29 are registers like others where they do not hold the frame.
     frame = any(re.match(r"mov\s+(%rsp,%rbp|x29, sp)", text) for _, text in instructions)
     stack = re.compile(r"\(%r(sp|bp)\)|\[(sp|x29)\b" if frame else r"\(%rsp\)|\[sp\b")
+    # Some have a loop for each way in which A may lie.
+    hot = [text for loop in loops(instructions) if count(loop) == hottest for text in loop]
     spilled = [text for text in hot if VECTOR.search(text) and stack.search(text)]
     return f"{len(spilled)} vectors on the stack in the hot loop: {spilled[0]}" if spilled else None
 
@@ -76,7 +82,7 @@ def problem(target, kind, scalar, sizes, instructions):
 def main(archive, objdump):
     checked, failed = 0, 0
     for head, instructions in functions(archive, objdump):
-        tile = TILE.search(head) or COLUMNS_OF_ROWS.search(head)
+        tile = TILE.search(head) or COLUMN_BLOCKS.search(head) or COLUMNS_OF_ROWS.search(head)
         if not tile or tile[1] == "N_SCALAR":  # a compiler may make vectors of its scalars
             continue
         target, kind, scalar, *sizes = tile.groups()

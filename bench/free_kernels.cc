@@ -37,12 +37,13 @@ void Tile(const TileArgs<float>& t) {
   const D d;
   constexpr int kCount = kRows * kVecs * kPanels;
   constexpr std::make_index_sequence<kCount> kAllOutputs;
-  V acc[kChains * kCount];
-  own::ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kChains * kCount>());
+  constexpr int kSums = own::kChainsAtOnce<kChains, kCount> * kCount;
+  V acc[kSums];
+  own::ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kSums>());
   if (t.first) own::StartAll<kVecs * kPanels>(d, t, acc, kAllOutputs);
   const own::Position<float> at{t.a, t.b, t.next};
-  own::AllSteps<kChains, kRows, kVecs, kPanels, false>(d, t, at, t.k, acc);
-  own::FinishAll<kChains, kVecs * kPanels>(d, t, t.first, acc, kAllOutputs);
+  own::SumChunk<kChains, kRows, kVecs, kPanels, false>(d, t, at, t.k, acc);
+  own::FinishAll<kVecs * kPanels>(d, t, t.first, acc, kAllOutputs);
 }
 
 template <int kRows, int kPanels, int kVecs, int kChains>
@@ -58,9 +59,13 @@ constexpr GemmTiles<float> WithoutChunks(GemmTiles<float> tiles, std::index_sequ
   constexpr const int(&kWide)[kernels::kMaxFewRows] = kChains == 1 ? TileShape::kWide1 : TileShape::kWide4;
   tiles.mr = sizeof...(kRow);
   ((tiles.tile[kRow] = &Tile<kRow + 1, kVecs, 1, kChains>), ...);
+  ((tiles.tile_blocks[kRow] = &own::ColumnBlocks<float, kRow + 1, kVecs, kChains, false>), ...);
   ((tiles.wide_panels[kFew] = kWide[kFew]), ...);
   ((tiles.wide[kFew] = WideOrNull<kFew + 1, kWide[kFew], kVecs, kChains>()), ...);
-  if (tiles.slim_nr != 0) ((tiles.slim[kRow] = &Tile<kRow + 1, 1, 1, kChains>), ...);
+  if (tiles.slim_nr != 0) {
+    ((tiles.slim[kRow] = &Tile<kRow + 1, 1, 1, kChains>), ...);
+    ((tiles.slim_blocks[kRow] = &own::ColumnBlocks<float, kRow + 1, 1, kChains, false>), ...);
+  }
   if (!kLong) ((tiles.long_k[kFew] = nullptr), ...);
   return tiles;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The row of the kernel table for GEMM, for any target and type: the kernels of gemm_columns-inl.h, gemm_chains-inl.h
-// and gemm_rows-inl.h, by numbers of rows.
+// The row of the kernel table for GEMM, for any target and type: the kernels of gemm_columns-inl.h and the files beside
+// it, by numbers of rows.
 
 #if defined(LANEWISE_GEMM_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LANEWISE_GEMM_INL_H_
@@ -16,6 +16,7 @@
 #include "gemm_blocks-inl.h"
 #include "gemm_chains-inl.h"
 #include "gemm_columns-inl.h"
+#include "gemm_long-inl.h"
 #include "gemm_rows-inl.h"
 #include "hwy/highway.h"
 #include "kernel_table.h"

@@ -41,16 +41,18 @@ HWY_INLINE void Blocks(TileArgs<T>& t, std::ptrdiff_t blocks) {
   constexpr int kCount = kRows * kVecs;
   constexpr std::make_index_sequence<kCount> kAllOutputs;
   for (; blocks != 0; --blocks) {
-    hn::Vec<hn::ScalableTag<T>> acc[kChains * kCount];
-    if constexpr (kChains > 1) ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kChains * kCount>());
+    constexpr int kSums = kChainsAtOnce<kChains, kCount> * kCount;
+    hn::Vec<hn::ScalableTag<T>> acc[kSums];
+    if constexpr (kChains > 1) ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kSums>());
     StartFromBias<kFull>(d, t, acc, std::make_index_sequence<kVecs>(), kAllOutputs);
     const Position<T> at{t.a, t.b, nullptr};
-    if constexpr (kChains == 1 && kRows > 1) {
+    if constexpr (kChains == 4) {
+      SumChunk<4, kRows, kVecs, 1, kNarrow>(d, t, at, t.k, acc);
+    } else if constexpr (kRows > 1) {
       UnrolledSteps<kRows, kVecs, 1, kNarrow, kAlongRows, false>(d, t, at, t.k, acc);
     } else {
-      Steps<kChains, kRows, kVecs, 1, false, kNarrow>(d, t, at, t.k, acc);
+      Steps<kRows, kVecs, 1, false, kNarrow>(d, t, at, t.k, acc);
     }
-    SumAll<kChains>(acc, kAllOutputs);
     StoreAll<kFull, kVecs>(d, t, acc, kAllOutputs);
     t.a += kRows * t.a_row_stride;
     t.c += kRows * t.c_row_stride;

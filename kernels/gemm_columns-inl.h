@@ -30,14 +30,15 @@ using kernels::TileArgs;
 
 // Rows and vectors per row of the tiles. Each FMA takes 4 cycles and two start per cycle (x86 servers since Haswell,
 // most NEON cores likewise), so a tile needs at least 8 accumulators; more rows reuse each load of B more often. The
-// limit is the register file: accumulators + the row of B + one broadcast of A (+ one product without FMA).
+// limit is the register file: accumulators + the row of B + one broadcast of A (+ one product without FMA). Of more
+// than kRowsAllChains rows the four chains are computed two at a time.
 //
 // Few rows: kWide1[m - 1] panels side by side make at least 8 accumulators of m rows and one chain, likewise kWide4 for
 // four chains; kLong1[m - 1] and kLong4 chunks of K side by side do where there are no more panels. 1: not needed.
 struct TileShape {
 #if HWY_TARGET == HWY_AVX3
-  static constexpr int kRows1 = 14, kVecs1 = 2;  // 28 + 2 + 1 of 32 registers
-  static constexpr int kRows4 = 6;               // 4 chains x 6 = 24
+  static constexpr int kRows1 = 14, kVecs1 = 2;         // 28 + 2 + 1 of 32 registers
+  static constexpr int kRows4 = 6, kRowsAllChains = 6;  // 4 chains x 6 = 24
   static constexpr int kAccumulators16 = 8;
   static constexpr int kAccumulators4 = 25;  // 25 + 5 + 1
   template <typename T>
@@ -46,8 +47,9 @@ struct TileShape {
   static constexpr int kLong1[] = {4, 4, 2, 1, 1, 1}, kLong4[] = {2, 1, 1, 1, 1, 1};
 #elif HWY_TARGET == HWY_AVX2
   static constexpr int kRows1 = 6, kVecs1 = 2;  // 12 + 2 + 1 of 16
+  static constexpr int kRows4 = 6;              // 2 x 6 = 12
   // 4 x 3 = 12; of these clang keeps two in memory, which costs as many loads per multiply-add as a row less.
-  static constexpr int kRows4 = HWY_COMPILER_CLANG ? 2 : 3;
+  static constexpr int kRowsAllChains = HWY_COMPILER_CLANG ? 2 : 3;
   static constexpr int kAccumulators16 = 8;
   static constexpr int kAccumulators4 = 12;  // 12 + 3 + 1
   template <typename T>
@@ -55,8 +57,8 @@ struct TileShape {
   static constexpr int kWide1[] = {4, 2, 1, 1, 1, 1}, kWide4[] = {2, 1, 1, 1, 1, 1};
   static constexpr int kLong1[] = {4, 2, 1, 1, 1, 1}, kLong4[] = {2, 1, 1, 1, 1, 1};
 #elif HWY_TARGET == HWY_NEON
-  static constexpr int kRows1 = 7, kVecs1 = 3;  // 21 + 3 + 1 of 32; of 8 rows GCC 12 keeps some in memory
-  static constexpr int kRows4 = 4;              // 4 x 4, likewise
+  static constexpr int kRows1 = 7, kVecs1 = 3;          // 21 + 3 + 1 of 32; of 8 rows GCC 12 keeps some in memory
+  static constexpr int kRows4 = 4, kRowsAllChains = 4;  // 4 x 4, likewise
   static constexpr int kAccumulators16 = 16;
   static constexpr int kAccumulators4 = 16;  // of more, GCC 12 keeps some in memory
   template <typename T>
@@ -66,7 +68,7 @@ struct TileShape {
 #elif HWY_TARGET == HWY_SSE4
   static constexpr int kRows1 = 2,
                        kVecs1 = 4;  // 8 + 4 + 2 + 1 of 16; a broadcast of floats takes a shuffle: 4 x 2 is 10 % slower
-  static constexpr int kRows4 = 2;
+  static constexpr int kRows4 = 2, kRowsAllChains = 2;
   static constexpr int kAccumulators16 = 8;
   static constexpr int kAccumulators4 = 10;  // 10 + 3 + 1 + a product
   template <typename T>
@@ -75,7 +77,7 @@ struct TileShape {
   static constexpr int kLong1[] = {2, 1, 1, 1, 1, 1}, kLong4[] = {2, 1, 1, 1, 1, 1};
 #elif HWY_TARGET == HWY_SCALAR
   static constexpr int kRows1 = 2, kVecs1 = 4;  // 8 scalars, as sse4
-  static constexpr int kRows4 = 2;
+  static constexpr int kRows4 = 2, kRowsAllChains = 2;
   static constexpr int kAccumulators16 = 16;
   static constexpr int kAccumulators4 = 8;
   template <typename T>
@@ -202,21 +204,6 @@ HWY_INLINE void AddRowsOfC(D d, const TileArgs<T>& t, hn::Vec<D>* s, std::index_
    ...);
 }
 
-// acc[kI] = the sum of output vector kI over its chains.
-template <int kChains, class V, std::size_t... kI>
-HWY_INLINE void SumAll(V* acc, std::index_sequence<kI...>) {
-  ((acc[kI] = SumChains<kChains, static_cast<int>(sizeof...(kI))>(acc + kI)), ...);
-}
-
-// Stores the sums of the chains, or adds them to C.
-template <bool kFull, int kChains, int kVecs, class D, typename T, std::size_t... kI>
-HWY_INLINE void Finish(D d, const TileArgs<T>& t, bool first, hn::Vec<D>* acc, std::index_sequence<kI...> all) {
-  // K = 0 is the start itself; adding chains of +0 would lose the sign of -0.
-  if (kChains == 1 || !first || t.k != 0) SumAll<kChains>(acc, all);
-  if (!first) AddRowsOfC<kFull, kVecs>(d, t, acc, all);
-  StoreAll<kFull, kVecs>(d, t, acc, all);
-}
-
 template <int kVecs, class D, typename T, std::size_t... kI>
 HWY_INLINE void StartAll(D d, const TileArgs<T>& t, hn::Vec<D>* acc, std::index_sequence<kI...> all) {
   constexpr std::make_index_sequence<kVecs> kAllVecs;
@@ -227,18 +214,62 @@ HWY_INLINE void StartAll(D d, const TileArgs<T>& t, hn::Vec<D>* acc, std::index_
   }
 }
 
-template <int kChains, int kVecs, class D, typename T, std::size_t... kI>
-HWY_INLINE void FinishAll(D d, const TileArgs<T>& t, bool first, hn::Vec<D>* acc, std::index_sequence<kI...> all) {
+// Stores the sums of a chunk, or adds them to C.
+template <int kVecs, class D, typename T, std::size_t... kI>
+HWY_INLINE void FinishAll(D d, const TileArgs<T>& t, bool first, hn::Vec<D>* sums, std::index_sequence<kI...> all) {
   if (t.n == static_cast<std::int32_t>(kVecs * HWY_LANES(T))) {
-    Finish<true, kChains, kVecs>(d, t, first, acc, all);
+    if (!first) AddRowsOfC<true, kVecs>(d, t, sums, all);
+    StoreAll<true, kVecs>(d, t, sums, all);
   } else {
-    Finish<false, kChains, kVecs>(d, t, first, acc, all);
+    if (!first) AddRowsOfC<false, kVecs>(d, t, sums, all);
+    StoreAll<false, kVecs>(d, t, sums, all);
   }
 }
 
 template <class V, std::size_t... kI>
 HWY_INLINE void ZeroAll(V zero, V* acc, std::index_sequence<kI...>) {
   ((acc[kI] = zero), ...);
+}
+
+// acc[kI] = the sum of output vector kI over its chains.
+template <int kChains, class V, std::size_t... kI>
+HWY_INLINE void SumAll(V* acc, std::index_sequence<kI...>) {
+  ((acc[kI] = SumChains<kChains, static_cast<int>(sizeof...(kI))>(acc + kI)), ...);
+}
+
+// How many chains a tile computes side by side.
+template <int kChains, int kCount>
+inline constexpr int kChainsAtOnce = kChains == 4 && kCount > TileShape::kRowsAllChains ? 2 : kChains;
+
+template <class D, std::size_t... kI>
+HWY_INLINE void SavePairs(D d, const hn::Vec<D>* acc, hn::TFromD<D>* saved, std::index_sequence<kI...>) {
+  (hn::Store(hn::Add(acc[kI], acc[sizeof...(kI) + kI]), d, saved + kI * hn::MaxLanes(d)), ...);
+}
+template <class D, std::size_t... kI>
+HWY_INLINE void AddPairs(D d, const hn::TFromD<D>* saved, hn::Vec<D>* acc, std::index_sequence<kI...>) {
+  ((acc[kI] = hn::Add(hn::Load(d, saved + kI * hn::MaxLanes(d)), hn::Add(acc[kI], acc[sizeof...(kI) + kI]))), ...);
+}
+
+// acc[kI] = the sum of output vector kI over a chunk of k steps, from what acc holds of each chain.
+template <int kChains, int kRows, int kVecs, int kPanels, bool kNarrow, class D, typename T>
+HWY_INLINE void SumChunk(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t k, hn::Vec<D>* acc) {
+  constexpr int kCount = kRows * kVecs * kPanels;
+  constexpr std::make_index_sequence<kCount> kAllOutputs;
+  if constexpr (kChains == 1) {
+    AllSteps<kRows, kVecs, kPanels, kNarrow>(d, t, at, k, acc);
+  } else if (k == 0) {
+    // K = 0 is the start itself; adding chains of +0 would lose the sign of -0.
+  } else if constexpr (kChainsAtOnce<kChains, kCount> == 4) {
+    StepsOfChains<kRows, kVecs, kPanels, kNarrow>(d, t, at, k, acc);
+    SumAll<4>(acc, kAllOutputs);
+  } else {
+    HWY_ALIGN T saved[kCount * HWY_LANES(T)];
+    StepsOfPair<0, kRows, kVecs, kNarrow>(d, t, at, k, acc);
+    SavePairs(d, acc, saved, kAllOutputs);
+    ZeroAll(hn::Zero(d), acc, std::make_index_sequence<2 * kCount>());
+    StepsOfPair<2, kRows, kVecs, kNarrow>(d, t, at, k, acc);
+    AddPairs(d, saved, acc, kAllOutputs);
+  }
 }
 
 // A tile of kRows x (kPanels * kVecs * lanes) with kChains FMA chains per output. kNarrow: of B's rows n elements are
@@ -253,112 +284,18 @@ void ColumnTile(const TileArgs<T>& t) {
   bool first = t.first;
   for (;;) {  // a chunk; K = 0 has one too, of no step
     const std::ptrdiff_t chunk = HWY_MIN(k, std::ptrdiff_t{kernels::kQ});
-    hn::Vec<hn::ScalableTag<T>> acc[kChains * kCount];
-    ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kChains * kCount>());
+    constexpr int kSums = kChainsAtOnce<kChains, kCount> * kCount;
+    hn::Vec<hn::ScalableTag<T>> acc[kSums];
+    ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kSums>());
     if (first) StartAll<kVecs * kPanels>(d, t, acc, kAllOutputs);
-    AllSteps<kChains, kRows, kVecs, kPanels, kNarrow>(d, t, at, chunk, acc);
-    FinishAll<kChains, kVecs * kPanels>(d, t, first, acc, kAllOutputs);
+    SumChunk<kChains, kRows, kVecs, kPanels, kNarrow>(d, t, at, chunk, acc);
+    FinishAll<kVecs * kPanels>(d, t, first, acc, kAllOutputs);
     k -= chunk;
     if (k == 0) return;
     first = false;
     at.a += chunk * t.a_k_stride;
     at.b += chunk * t.b_k_stride;
     at.next += chunk * t.next_step;
-  }
-}
-
-// ---- Tiles of few rows and all of K ------------------------------------------------------------------------------
-// One panel of few rows has too few accumulators. Chunks of K are independent until their sums are added, so kStreams
-// of them run side by side; the additions stay in order.
-
-// One step of k in each stream, kQ steps apart.
-template <int kVecs, int kStreamAccumulators, class D, typename T, std::size_t... kRow, std::size_t... kStream>
-HWY_INLINE void StepStreams(D d, const TileArgs<T>& t, const T* a, const T* b, hn::Vec<D>* acc,
-                            std::index_sequence<kRow...> rows, std::index_sequence<kStream...>) {
-  (Step<kVecs, 1>(d,
-                  ElementsOfA<T>{a + static_cast<std::ptrdiff_t>(kStream) * kernels::kQ * t.a_k_stride, t.a_row_stride},
-                  b + static_cast<std::ptrdiff_t>(kStream) * kernels::kQ * t.b_k_stride, 0,
-                  acc + kStream * kStreamAccumulators, rows),
-   ...);
-}
-
-// Adds the sums of one chunk to s, or makes them s.
-template <int kChains, int kCount, class V, std::size_t... kI>
-HWY_INLINE void AddChunk(bool first, const V* acc, V* s, std::index_sequence<kI...>) {
-  ((s[kI] = first ? SumChains<kChains, kCount>(acc + kI) : hn::Add(s[kI], SumChains<kChains, kCount>(acc + kI))), ...);
-}
-template <int kChains, int kCount, class V, std::size_t... kStream>
-HWY_INLINE void AddChunks(bool first, const V* acc, V* s, std::index_sequence<kStream...>) {
-  (AddChunk<kChains, kCount>(first && kStream == 0, acc + kStream * kChains * kCount, s,
-                             std::make_index_sequence<kCount>()),
-   ...);
-}
-
-// Adds the next kStreams whole chunks to s, side by side, and moves `at` behind them.
-template <typename T, int kRows, int kVecs, int kStreams, int kChains, class D, class V = hn::Vec<D>>
-HWY_INLINE void Chunks(D d, const TileArgs<T>& t, bool first, Position<T>& at, V* s) {
-  constexpr int kCount = kRows * kVecs;
-  constexpr std::make_index_sequence<kStreams> kAllStreams;
-  constexpr std::make_index_sequence<kRows> kAllRows;
-  V acc[kStreams * kChains * kCount];
-  ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kStreams * kChains * kCount>());
-  if (first) StartAll<kVecs>(d, t, acc, std::make_index_sequence<kCount>());
-  for (int step = 0; step < kernels::kQ; step += kChains) {
-    StepStreams<kVecs, kChains * kCount>(d, t, at.a, at.b, acc, kAllRows, kAllStreams);
-    if constexpr (kChains == 4) {
-      for (int chain = 1; chain < 4; ++chain) {
-        StepStreams<kVecs, kChains * kCount>(d, t, at.a + chain * t.a_k_stride, at.b + chain * t.b_k_stride,
-                                             acc + chain * kCount, kAllRows, kAllStreams);
-      }
-    }
-    at.a += kChains * t.a_k_stride;
-    at.b += kChains * t.b_k_stride;
-  }
-  AddChunks<kChains, kCount>(first, acc, s, kAllStreams);
-  at.a += (kStreams - 1) * kernels::kQ * t.a_k_stride;
-  at.b += (kStreams - 1) * kernels::kQ * t.b_k_stride;
-}
-
-// A tile of kRows x (kVecs * lanes) over all of K, up to kStreams chunks side by side.
-template <typename T, int kRows, int kVecs, int kStreams, int kChains>
-void LongTile(const TileArgs<T>& t) {
-  const hn::ScalableTag<T> d;
-  using V = hn::Vec<hn::ScalableTag<T>>;
-  constexpr int kCount = kRows * kVecs;
-  constexpr std::ptrdiff_t kQ = kernels::kQ;
-  constexpr std::make_index_sequence<kCount> kAllOutputs;
-
-  V s[kCount];
-  ZeroAll(hn::Zero(d), s, kAllOutputs);
-  Position<T> at{t.a, t.b, nullptr};
-  std::ptrdiff_t k = t.k;
-  for (; k >= kStreams * kQ; k -= kStreams * kQ) Chunks<T, kRows, kVecs, kStreams, kChains>(d, t, k == t.k, at, s);
-  if constexpr (kStreams > 3) {
-    if (k >= 3 * kQ) {
-      Chunks<T, kRows, kVecs, 3, kChains>(d, t, k == t.k, at, s);
-      k -= 3 * kQ;
-    }
-  }
-  if constexpr (kStreams > 2) {
-    if (k >= 2 * kQ) {
-      Chunks<T, kRows, kVecs, 2, kChains>(d, t, k == t.k, at, s);
-      k -= 2 * kQ;
-    }
-  }
-  for (; k > 0; k -= HWY_MIN(k, kQ)) {
-    const std::ptrdiff_t chunk = HWY_MIN(k, kQ);
-    V acc[kChains * kCount];
-    ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kChains * kCount>());
-    if (k == t.k) StartAll<kVecs>(d, t, acc, kAllOutputs);
-    Steps<kChains, kRows, kVecs, 1, false, false>(d, t, at, chunk, acc);
-    AddChunk<kChains, kCount>(k == t.k, acc, s, kAllOutputs);
-    at.a += chunk * t.a_k_stride;
-    at.b += chunk * t.b_k_stride;
-  }
-  if (t.n == static_cast<std::int32_t>(kVecs * HWY_LANES(T))) {
-    StoreAll<true, kVecs>(d, t, s, kAllOutputs);
-  } else {
-    StoreAll<false, kVecs>(d, t, s, kAllOutputs);
   }
 }
 

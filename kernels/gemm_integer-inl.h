@@ -103,7 +103,7 @@ void HalvesTile(const TileArgs<T>& t) {
     b += t.b_k_stride;
   }
   AddCross(d, low, cross, kAllOutputs);
-  FinishAll<1, kVecs>(d, t, t.first, low, kAllOutputs);
+  FinishAll<kVecs>(d, t, t.first, low, kAllOutputs);
 }
 
 #endif  // a target without a product of 64 bits

@@ -116,50 +116,91 @@ HWY_INLINE void PrefetchStep(const char* next) {
   for (std::size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(next + i, /*rw=*/0, /*locality=*/2);
 }
 
-// `k` steps of k from `at`, step t into chain t mod kChains. `acc` has kCount accumulators per chain.
-template <int kChains, int kRows, int kVecs, int kPanels, bool kPrefetch, bool kNarrow, class D, typename T>
+// How far apart the panels of B are that a step reads; kNarrow: how many elements it reads.
+template <bool kNarrow, typename T>
+HWY_INLINE std::ptrdiff_t DistanceOfPanels(const TileArgs<T>& t) {
+  // The cast says that n is small; FirstN would branch on it in the loop.
+  return kNarrow ? static_cast<std::uint8_t>(t.n) : t.b_panel_stride;
+}
+
+// `k` steps of k from `at`, of one chain.
+template <int kRows, int kVecs, int kPanels, bool kPrefetch, bool kNarrow, class D, typename T>
 HWY_INLINE void Steps(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t k, hn::Vec<D>* acc) {
-  constexpr int kCount = kRows * kVecs * kPanels;
   constexpr std::make_index_sequence<kRows> kAllRows;
   const std::ptrdiff_t a_row = t.a_row_stride;
   const std::ptrdiff_t a_k = t.a_k_stride;
   const std::ptrdiff_t b_k = t.b_k_stride;
-  // The cast says that n is small; FirstN would branch on it in the loop.
-  const std::ptrdiff_t b_panel = kNarrow ? static_cast<std::uint8_t>(t.n) : t.b_panel_stride;
+  const std::ptrdiff_t b_panel = DistanceOfPanels<kNarrow>(t);
   const T* a = at.a;
   const T* b = at.b;
-  if constexpr (kChains == 1) {
-    const char* next = at.next;
-    for (; k != 0; --k) {
-      if constexpr (kPrefetch) {
-        for (int p = 0; p < kPanels; ++p) {
-          PrefetchStep<kVecs, T>(next + p * b_panel * static_cast<std::ptrdiff_t>(sizeof(T)));
-        }
-        next += t.next_step;
+  const char* next = at.next;
+  for (; k != 0; --k) {
+    if constexpr (kPrefetch) {
+      for (int p = 0; p < kPanels; ++p) {
+        PrefetchStep<kVecs, T>(next + p * b_panel * static_cast<std::ptrdiff_t>(sizeof(T)));
       }
-      Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a, a_row}, b, b_panel, acc, kAllRows);
-      a += a_k;
-      b += b_k;
+      next += t.next_step;
     }
-  } else {
-    static_assert(kChains == 4);
-    for (; k >= 4; k -= 4) {
-      Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a, a_row}, b, b_panel, acc, kAllRows);
-      Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a + a_k, a_row}, b + b_k, b_panel, acc + kCount, kAllRows);
-      Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a + 2 * a_k, a_row}, b + 2 * b_k, b_panel, acc + 2 * kCount,
-                                    kAllRows);
-      Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a + 3 * a_k, a_row}, b + 3 * b_k, b_panel, acc + 3 * kCount,
-                                    kAllRows);
-      a += 4 * a_k;
-      b += 4 * b_k;
-    }
-    if (k > 0) Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a, a_row}, b, b_panel, acc, kAllRows);
-    if (k > 1)
-      Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a + a_k, a_row}, b + b_k, b_panel, acc + kCount, kAllRows);
-    if (k > 2)
-      Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a + 2 * a_k, a_row}, b + 2 * b_k, b_panel, acc + 2 * kCount,
-                                    kAllRows);
+    Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a, a_row}, b, b_panel, acc, kAllRows);
+    a += a_k;
+    b += b_k;
   }
+}
+
+// Where a step of four chains is: that of the first of them.
+template <typename T>
+struct StepOfChains {
+  std::ptrdiff_t a_row;
+  std::ptrdiff_t a_k;
+  std::ptrdiff_t b_k;
+  std::ptrdiff_t b_panel;
+  const T* a;
+  const T* b;
+
+  HWY_INLINE StepOfChains(const TileArgs<T>& t, Position<T> at, std::ptrdiff_t panel_distance)
+      : a_row(t.a_row_stride), a_k(t.a_k_stride), b_k(t.b_k_stride), b_panel(panel_distance), a(at.a), b(at.b) {}
+
+  // Of chain kChain, whose accumulators are `acc`.
+  template <int kChain, int kRows, int kVecs, int kPanels, bool kNarrow, class D>
+  HWY_INLINE void Do(D d, hn::Vec<D>* acc) const {
+    Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a + kChain * a_k, a_row}, b + kChain * b_k, b_panel, acc,
+                                  std::make_index_sequence<kRows>());
+  }
+  HWY_INLINE void Pass() {
+    a += 4 * a_k;
+    b += 4 * b_k;
+  }
+};
+
+// Steps of four chains, step t into chain t mod 4. `acc` has kCount accumulators per chain.
+template <int kRows, int kVecs, int kPanels, bool kNarrow, class D, typename T>
+HWY_INLINE void StepsOfChains(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t k, hn::Vec<D>* acc) {
+  constexpr int kCount = kRows * kVecs * kPanels;
+  StepOfChains<T> step(t, at, DistanceOfPanels<kNarrow>(t));
+  for (; k >= 4; k -= 4) {
+    step.template Do<0, kRows, kVecs, kPanels, kNarrow>(d, acc);
+    step.template Do<1, kRows, kVecs, kPanels, kNarrow>(d, acc + kCount);
+    step.template Do<2, kRows, kVecs, kPanels, kNarrow>(d, acc + 2 * kCount);
+    step.template Do<3, kRows, kVecs, kPanels, kNarrow>(d, acc + 3 * kCount);
+    step.Pass();
+  }
+  if (k > 0) step.template Do<0, kRows, kVecs, kPanels, kNarrow>(d, acc);
+  if (k > 1) step.template Do<1, kRows, kVecs, kPanels, kNarrow>(d, acc + kCount);
+  if (k > 2) step.template Do<2, kRows, kVecs, kPanels, kNarrow>(d, acc + 2 * kCount);
+}
+
+// Likewise of chains kFirst and kFirst + 1 of the four alone, one panel.
+template <int kFirst, int kRows, int kVecs, bool kNarrow, class D, typename T>
+HWY_INLINE void StepsOfPair(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t k, hn::Vec<D>* acc) {
+  constexpr int kCount = kRows * kVecs;
+  StepOfChains<T> step(t, at, DistanceOfPanels<kNarrow>(t));
+  for (; k >= 4; k -= 4) {
+    step.template Do<kFirst, kRows, kVecs, 1, kNarrow>(d, acc);
+    step.template Do<kFirst + 1, kRows, kVecs, 1, kNarrow>(d, acc + kCount);
+    step.Pass();
+  }
+  if (k > kFirst) step.template Do<kFirst, kRows, kVecs, 1, kNarrow>(d, acc);
+  if (k > kFirst + 1) step.template Do<kFirst + 1, kRows, kVecs, 1, kNarrow>(d, acc + kCount);
 }
 
 // ---- Four steps per turn of the loop -----------------------------------------------------------------------------
@@ -265,7 +306,7 @@ HWY_INLINE void StepOfTurn(D d, Turn<T, kRows, kAlongRows>& turn, hn::Vec<D>* ac
 template <int kRows, int kVecs, int kPanels, bool kNarrow, bool kAlongRows, bool kPrefetch, class D, typename T>
 HWY_INLINE void UnrolledSteps(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t k, hn::Vec<D>* acc) {
   Turn<T, kRows, kAlongRows> turn(t, at);
-  if (kNarrow) turn.b_panel = static_cast<std::uint8_t>(t.n);
+  turn.b_panel = DistanceOfPanels<kNarrow>(t);
   const auto steps = static_cast<std::size_t>(k);
   for (std::size_t turns = steps / turn.kSteps; turns != 0; --turns) {
     StepOfTurn<0, kVecs, kPanels, kNarrow, kPrefetch>(d, turn, acc);
@@ -285,14 +326,12 @@ HWY_INLINE void UnrolledSteps(D d, const TileArgs<T>& t, Position<T> at, std::pt
 
 // ---- The loop for this A and these hints -------------------------------------------------------------------------
 
-// `k` steps of k from `at`. One row reads as fast as it can in a loop of single steps (four a turn: 0.97 of the speed).
-// Products that are not fused need a register more, and sums of integers GCC would put in another order across steps.
-template <int kChains, int kRows, int kVecs, int kPanels, bool kNarrow, class D, typename T>
+// `k` steps of k from `at`, of one chain. One row reads as fast as it can in a loop of single steps (four a turn: 0.97
+// of the speed). Products that are not fused need a register more, and sums of integers GCC would put in another order
+// across steps.
+template <int kRows, int kVecs, int kPanels, bool kNarrow, class D, typename T>
 HWY_INLINE void AllSteps(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t k, hn::Vec<D>* acc) {
-  constexpr bool kUnrolls = kRows > 1 && HWY_NATIVE_FMA && hwy::IsFloat<T>();
-  if constexpr (kChains == 1 && !kUnrolls) {
-    if (t.next_step == 0) return Steps<1, kRows, kVecs, kPanels, false, kNarrow>(d, t, at, k, acc);
-  } else if constexpr (kChains == 1) {
+  if constexpr (kRows > 1 && HWY_NATIVE_FMA && hwy::IsFloat<T>()) {
     constexpr std::ptrdiff_t kCacheLine = 64;
     if (t.a_k_stride == 1 && t.next_step == 0) {
       return UnrolledSteps<kRows, kVecs, kPanels, kNarrow, false, false>(d, t, at, k, acc);
@@ -303,8 +342,10 @@ HWY_INLINE void AllSteps(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff
     if (t.a_row_stride == 1 && t.next_step == 0) {
       return UnrolledSteps<kRows, kVecs, kPanels, kNarrow, true, false>(d, t, at, k, acc);
     }
+  } else {
+    if (t.next_step == 0) return Steps<kRows, kVecs, kPanels, false, kNarrow>(d, t, at, k, acc);
   }
-  Steps<kChains, kRows, kVecs, kPanels, kChains == 1, kNarrow>(d, t, at, k, acc);
+  Steps<kRows, kVecs, kPanels, true, kNarrow>(d, t, at, k, acc);
 }
 
 }  // namespace lanewise::HWY_NAMESPACE

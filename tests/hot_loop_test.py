@@ -55,10 +55,11 @@ def multiply_adds(target, kind, scalar, rows, width=1, side_by_side=1, last=1):
         return rows * width * max(4 // lanes, 1) * side_by_side * last
     if kind == "ColumnsOfRows":
         return 4 * rows  # chains, of as many columns as a tile has rows
-    if kind == "ColumnBlocks":  # the last are chains, a step each
-        return rows * width * side_by_side
-    # The chains of a ColumnTile take a step each; those of a LongTile are a loop, which may or may not be unrolled.
-    return rows * width * side_by_side * (last if kind == "Column" else 1)
+    # The chains of columns take a step each, two at a time in tiles of many rows; those of a LongTile are a loop, which
+    # may or may not be unrolled.
+    chains = {"Column": last, "ColumnBlocks": side_by_side}.get(kind, 1)
+    panels = 1 if kind == "ColumnBlocks" else side_by_side
+    return rows * width * panels * min(chains, 2)
 
 
 def problem(target, kind, scalar, sizes, instructions):

@@ -17,6 +17,7 @@
 #include "gemm_chains-inl.h"
 #include "gemm_columns-inl.h"
 #include "gemm_long-inl.h"
+#include "gemm_one_column-inl.h"
 #include "gemm_rows-inl.h"
 #include "hwy/highway.h"
 #include "kernel_table.h"
@@ -58,8 +59,11 @@ constexpr TileFunction<T> NarrowOrNull() {
 template <typename T, int kRows, int kVecs, int kChains, bool kNarrow>
 constexpr BlocksFunction<T> BlocksOrNull() {
   constexpr bool kHasNarrow = HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3;
-  if constexpr (!HWY_NATIVE_FMA || !hwy::IsFloat<T>() || (kNarrow && !kHasNarrow)) return nullptr;
-  return &ColumnBlocks<T, kRows, kVecs, kChains, kNarrow>;
+  if constexpr (!HWY_NATIVE_FMA || !hwy::IsFloat<T>() || (kNarrow && !kHasNarrow)) {
+    return nullptr;
+  } else {
+    return &ColumnBlocks<T, kRows, kVecs, kChains, kNarrow>;
+  }
 }
 template <typename T, int kRows, int kVecs, int kStreams, int kChains>
 constexpr TileFunction<T> LongOrNull() {

@@ -64,12 +64,12 @@ HWY_INLINE void HalvesRow(D d, hn::Vec<D> a, const hn::Vec<D>* b, hn::Vec<D>* lo
 }
 
 template <int kVecs, class D, typename T, std::size_t... kRow>
-HWY_INLINE void HalvesStep(D d, const T* a, std::ptrdiff_t a_row_stride, const T* b_row, hn::Vec<D>* low,
-                           hn::Vec<D>* cross, std::index_sequence<kRow...>) {
+HWY_INLINE void HalvesStep(D d, const TileArgs<T>& t, const T* a, const T* b_row, hn::Vec<D>* low, hn::Vec<D>* cross,
+                           std::index_sequence<kRow...>) {
   constexpr std::make_index_sequence<kVecs> kAllVecs;
   hn::Vec<D> b[kVecs];
-  LoadRowOfB<kVecs>(d, b_row, 0, b, kAllVecs);
-  (HalvesRow(d, hn::Set(d, a[static_cast<std::ptrdiff_t>(kRow) * a_row_stride]), b, low + kRow * kVecs,
+  LoadRowOfB<kVecs>(d, b_row, PanelsOfStep<false, D>(d, t), b, kAllVecs);
+  (HalvesRow(d, hn::Set(d, a[static_cast<std::ptrdiff_t>(kRow) * t.a_row_stride]), b, low + kRow * kVecs,
              cross + kRow * kVecs, kAllVecs),
    ...);
 }
@@ -98,7 +98,7 @@ void HalvesTile(const TileArgs<T>& t) {
   const T* a = t.a;
   const T* b = t.b;
   for (std::ptrdiff_t k = t.k; k != 0; --k) {
-    HalvesStep<kVecs>(d, a, t.a_row_stride, b, low, cross, kAllRows);
+    HalvesStep<kVecs>(d, t, a, b, low, cross, kAllRows);
     a += t.a_k_stride;
     b += t.b_k_stride;
   }

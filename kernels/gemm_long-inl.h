@@ -29,9 +29,10 @@ using kernels::TileArgs;
 template <int kVecs, int kStreamAccumulators, class D, typename T, std::size_t... kRow, std::size_t... kStream>
 HWY_INLINE void StepStreams(D d, const TileArgs<T>& t, const T* a, const T* b, hn::Vec<D>* acc,
                             std::index_sequence<kRow...> rows, std::index_sequence<kStream...>) {
+  const PanelsOfStep<false, D> panel(d, t);
   (Step<kVecs, 1>(d,
                   ElementsOfA<T>{a + static_cast<std::ptrdiff_t>(kStream) * kernels::kQ * t.a_k_stride, t.a_row_stride},
-                  b + static_cast<std::ptrdiff_t>(kStream) * kernels::kQ * t.b_k_stride, 0,
+                  b + static_cast<std::ptrdiff_t>(kStream) * kernels::kQ * t.b_k_stride, panel,
                   acc + kStream * kStreamAccumulators, rows),
    ...);
 }

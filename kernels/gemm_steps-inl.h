@@ -65,11 +65,41 @@ HWY_INLINE void FmaRow(D d, hn::Vec<D> a, const hn::Vec<D>* b, hn::Vec<D>* acc, 
   if constexpr (kKeepsFactors<kRows, sizeof...(kVec)>) KeepAlive(a);
 }
 
+// How steps read B: over panels that lie so far apart, or, kNarrow, the first elements of one vector and not one more.
+template <bool kNarrow, class D>
+struct PanelsOfStep {
+  std::ptrdiff_t distance;
+
+  template <typename T>
+  PanelsOfStep(D /*d*/, const TileArgs<T>& t) : distance(t.b_panel_stride) {}
+};
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+template <class D>
+struct PanelsOfStep<true, D> {
+  hn::Mask<D> first;
+
+  // The cast says that n is small; FirstN would branch on it.
+  template <typename T>
+  HWY_INLINE PanelsOfStep(D d, const TileArgs<T>& t) : first(hn::FirstN(d, static_cast<std::uint8_t>(t.n))) {
+#if HWY_TARGET == HWY_AVX2
+    asm("" : "+x"(first.raw));  // else clang makes the mask again in each turn
+#endif
+  }
+};
+#endif
+
 // The vectors of one row of B, kVecs of each panel.
 template <int kVecs, class D, typename T, std::size_t... kVec>
-HWY_INLINE void LoadRowOfB(D d, const T* p, std::ptrdiff_t panel_stride, hn::Vec<D>* b, std::index_sequence<kVec...>) {
-  ((b[kVec] = hn::LoadU(d, p + static_cast<std::ptrdiff_t>(kVec / kVecs) * panel_stride + kVec % kVecs * HWY_LANES(T))),
+HWY_INLINE void LoadRowOfB(D d, const T* p, const PanelsOfStep<false, D>& panels, hn::Vec<D>* b,
+                           std::index_sequence<kVec...>) {
+  ((b[kVec] =
+        hn::LoadU(d, p + static_cast<std::ptrdiff_t>(kVec / kVecs) * panels.distance + kVec % kVecs * HWY_LANES(T))),
    ...);
+}
+template <int kVecs, class D, typename T>
+HWY_INLINE void LoadRowOfB(D d, const T* p, const PanelsOfStep<true, D>& panels, hn::Vec<D>* b,
+                           std::index_sequence<0>) {
+  b[0] = hn::MaskedLoad(panels.first, d, p);
 }
 
 // A step's elements of A: row i at a + i * row_stride.
@@ -84,19 +114,13 @@ struct ElementsOfA {
   }
 };
 
-// acc += a(:, k) * b(k, :), one step of k, over kPanels panels of kVecs vectors, b_panel_stride apart. kNarrow: over
-// the first b_panel_stride elements of one vector; not one more is read.
-template <int kVecs, int kPanels, bool kNarrow = false, class D, class A, typename T, std::size_t... kRow>
-HWY_INLINE void Step(D d, const A& a, const T* b_row, std::ptrdiff_t b_panel_stride, hn::Vec<D>* acc,
+// acc += a(:, k) * b(k, :), one step of k, over kPanels panels of kVecs vectors.
+template <int kVecs, int kPanels, class D, class A, typename T, bool kNarrow, std::size_t... kRow>
+HWY_INLINE void Step(D d, const A& a, const T* b_row, const PanelsOfStep<kNarrow, D>& panels, hn::Vec<D>* acc,
                      std::index_sequence<kRow...>) {
   constexpr std::make_index_sequence<kVecs * kPanels> kAllVecs;
   hn::Vec<D> b[kVecs * kPanels];
-  if constexpr (kNarrow) {
-    static_assert(kVecs * kPanels == 1);
-    b[0] = LoadFirst(d, b_row, static_cast<std::size_t>(b_panel_stride));
-  } else {
-    LoadRowOfB<kVecs>(d, b_row, b_panel_stride, b, kAllVecs);
-  }
+  LoadRowOfB<kVecs>(d, b_row, panels, b, kAllVecs);
   (FmaRow<sizeof...(kRow)>(d, hn::Set(d, a.template Get<kRow>()), b, acc + kRow * kVecs * kPanels, kAllVecs), ...);
   if constexpr (kKeepsFactors<sizeof...(kRow), kVecs * kPanels>) KeepAllAlive(b, kAllVecs);
 }
@@ -116,13 +140,6 @@ HWY_INLINE void PrefetchStep(const char* next) {
   for (std::size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(next + i, /*rw=*/0, /*locality=*/2);
 }
 
-// How far apart the panels of B are that a step reads; kNarrow: how many elements it reads.
-template <bool kNarrow, typename T>
-HWY_INLINE std::ptrdiff_t DistanceOfPanels(const TileArgs<T>& t) {
-  // The cast says that n is small; FirstN would branch on it in the loop.
-  return kNarrow ? static_cast<std::uint8_t>(t.n) : t.b_panel_stride;
-}
-
 // `k` steps of k from `at`, of one chain.
 template <int kRows, int kVecs, int kPanels, bool kPrefetch, bool kNarrow, class D, typename T>
 HWY_INLINE void Steps(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t k, hn::Vec<D>* acc) {
@@ -130,41 +147,41 @@ HWY_INLINE void Steps(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t 
   const std::ptrdiff_t a_row = t.a_row_stride;
   const std::ptrdiff_t a_k = t.a_k_stride;
   const std::ptrdiff_t b_k = t.b_k_stride;
-  const std::ptrdiff_t b_panel = DistanceOfPanels<kNarrow>(t);
+  const PanelsOfStep<kNarrow, D> panels(d, t);
   const T* a = at.a;
   const T* b = at.b;
   const char* next = at.next;
   for (; k != 0; --k) {
     if constexpr (kPrefetch) {
       for (int p = 0; p < kPanels; ++p) {
-        PrefetchStep<kVecs, T>(next + p * b_panel * static_cast<std::ptrdiff_t>(sizeof(T)));
+        PrefetchStep<kVecs, T>(next + p * panels.distance * static_cast<std::ptrdiff_t>(sizeof(T)));
       }
       next += t.next_step;
     }
-    Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a, a_row}, b, b_panel, acc, kAllRows);
+    Step<kVecs, kPanels>(d, ElementsOfA<T>{a, a_row}, b, panels, acc, kAllRows);
     a += a_k;
     b += b_k;
   }
 }
 
 // Where a step of four chains is: that of the first of them.
-template <typename T>
+template <typename T, bool kNarrow, class D>
 struct StepOfChains {
   std::ptrdiff_t a_row;
   std::ptrdiff_t a_k;
   std::ptrdiff_t b_k;
-  std::ptrdiff_t b_panel;
+  PanelsOfStep<kNarrow, D> panels;
   const T* a;
   const T* b;
 
-  HWY_INLINE StepOfChains(const TileArgs<T>& t, Position<T> at, std::ptrdiff_t panel_distance)
-      : a_row(t.a_row_stride), a_k(t.a_k_stride), b_k(t.b_k_stride), b_panel(panel_distance), a(at.a), b(at.b) {}
+  HWY_INLINE StepOfChains(D d, const TileArgs<T>& t, Position<T> at)
+      : a_row(t.a_row_stride), a_k(t.a_k_stride), b_k(t.b_k_stride), panels(d, t), a(at.a), b(at.b) {}
 
   // Of chain kChain, whose accumulators are `acc`.
-  template <int kChain, int kRows, int kVecs, int kPanels, bool kNarrow, class D>
+  template <int kChain, int kRows, int kVecs, int kPanels>
   HWY_INLINE void Do(D d, hn::Vec<D>* acc) const {
-    Step<kVecs, kPanels, kNarrow>(d, ElementsOfA<T>{a + kChain * a_k, a_row}, b + kChain * b_k, b_panel, acc,
-                                  std::make_index_sequence<kRows>());
+    Step<kVecs, kPanels>(d, ElementsOfA<T>{a + kChain * a_k, a_row}, b + kChain * b_k, panels, acc,
+                         std::make_index_sequence<kRows>());
   }
   HWY_INLINE void Pass() {
     a += 4 * a_k;
@@ -176,31 +193,31 @@ struct StepOfChains {
 template <int kRows, int kVecs, int kPanels, bool kNarrow, class D, typename T>
 HWY_INLINE void StepsOfChains(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t k, hn::Vec<D>* acc) {
   constexpr int kCount = kRows * kVecs * kPanels;
-  StepOfChains<T> step(t, at, DistanceOfPanels<kNarrow>(t));
+  StepOfChains<T, kNarrow, D> step(d, t, at);
   for (; k >= 4; k -= 4) {
-    step.template Do<0, kRows, kVecs, kPanels, kNarrow>(d, acc);
-    step.template Do<1, kRows, kVecs, kPanels, kNarrow>(d, acc + kCount);
-    step.template Do<2, kRows, kVecs, kPanels, kNarrow>(d, acc + 2 * kCount);
-    step.template Do<3, kRows, kVecs, kPanels, kNarrow>(d, acc + 3 * kCount);
+    step.template Do<0, kRows, kVecs, kPanels>(d, acc);
+    step.template Do<1, kRows, kVecs, kPanels>(d, acc + kCount);
+    step.template Do<2, kRows, kVecs, kPanels>(d, acc + 2 * kCount);
+    step.template Do<3, kRows, kVecs, kPanels>(d, acc + 3 * kCount);
     step.Pass();
   }
-  if (k > 0) step.template Do<0, kRows, kVecs, kPanels, kNarrow>(d, acc);
-  if (k > 1) step.template Do<1, kRows, kVecs, kPanels, kNarrow>(d, acc + kCount);
-  if (k > 2) step.template Do<2, kRows, kVecs, kPanels, kNarrow>(d, acc + 2 * kCount);
+  if (k > 0) step.template Do<0, kRows, kVecs, kPanels>(d, acc);
+  if (k > 1) step.template Do<1, kRows, kVecs, kPanels>(d, acc + kCount);
+  if (k > 2) step.template Do<2, kRows, kVecs, kPanels>(d, acc + 2 * kCount);
 }
 
 // Likewise of chains kFirst and kFirst + 1 of the four alone, one panel.
 template <int kFirst, int kRows, int kVecs, bool kNarrow, class D, typename T>
 HWY_INLINE void StepsOfPair(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t k, hn::Vec<D>* acc) {
   constexpr int kCount = kRows * kVecs;
-  StepOfChains<T> step(t, at, DistanceOfPanels<kNarrow>(t));
+  StepOfChains<T, kNarrow, D> step(d, t, at);
   for (; k >= 4; k -= 4) {
-    step.template Do<kFirst, kRows, kVecs, 1, kNarrow>(d, acc);
-    step.template Do<kFirst + 1, kRows, kVecs, 1, kNarrow>(d, acc + kCount);
+    step.template Do<kFirst, kRows, kVecs, 1>(d, acc);
+    step.template Do<kFirst + 1, kRows, kVecs, 1>(d, acc + kCount);
     step.Pass();
   }
-  if (k > kFirst) step.template Do<kFirst, kRows, kVecs, 1, kNarrow>(d, acc);
-  if (k > kFirst + 1) step.template Do<kFirst + 1, kRows, kVecs, 1, kNarrow>(d, acc + kCount);
+  if (k > kFirst) step.template Do<kFirst, kRows, kVecs, 1>(d, acc);
+  if (k > kFirst + 1) step.template Do<kFirst + 1, kRows, kVecs, 1>(d, acc + kCount);
 }
 
 // ---- Four steps per turn of the loop -----------------------------------------------------------------------------
@@ -234,7 +251,6 @@ struct Turn {
   std::ptrdiff_t two_strides;
   const T* b;
   std::ptrdiff_t b_k;
-  std::ptrdiff_t b_panel;
   const char* next;
   std::ptrdiff_t two_next_steps;
 
@@ -243,7 +259,6 @@ struct Turn {
         two_strides(2 * stride),
         b(at.b),
         b_k(t.b_k_stride),
-        b_panel(t.b_panel_stride),
         next(at.next),
         two_next_steps(2 * t.next_step) {
     SetBases(reinterpret_cast<const char*>(at.a), kAllBases);
@@ -291,34 +306,34 @@ struct ElementsOfTurn {
 // step asks for the next cache line, which is no more than two steps away.
 template <std::size_t kStep, int kVecs, int kPanels, bool kNarrow, bool kPrefetch, class D, typename T, int kRows,
           bool kAlongRows>
-HWY_INLINE void StepOfTurn(D d, Turn<T, kRows, kAlongRows>& turn, hn::Vec<D>* acc) {
+HWY_INLINE void StepOfTurn(D d, Turn<T, kRows, kAlongRows>& turn, const PanelsOfStep<kNarrow, D>& panels,
+                           hn::Vec<D>* acc) {
   turn.ForgetAddresses();
   if constexpr (kPrefetch && kStep % 2 == 0) {
     PrefetchStep<1, std::uint8_t>(turn.next);
     turn.next += turn.two_next_steps;
   }
-  Step<kVecs, kPanels, kNarrow>(d, ElementsOfTurn<T, kRows, kAlongRows, kStep>{turn},
-                                kStep % 2 == 0 ? turn.b : turn.b + turn.b_k, turn.b_panel, acc,
-                                std::make_index_sequence<kRows>());
+  Step<kVecs, kPanels>(d, ElementsOfTurn<T, kRows, kAlongRows, kStep>{turn},
+                       kStep % 2 == 0 ? turn.b : turn.b + turn.b_k, panels, acc, std::make_index_sequence<kRows>());
 }
 
 // As Steps, of one chain.
 template <int kRows, int kVecs, int kPanels, bool kNarrow, bool kAlongRows, bool kPrefetch, class D, typename T>
 HWY_INLINE void UnrolledSteps(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t k, hn::Vec<D>* acc) {
   Turn<T, kRows, kAlongRows> turn(t, at);
-  turn.b_panel = DistanceOfPanels<kNarrow>(t);
+  const PanelsOfStep<kNarrow, D> panels(d, t);
   const auto steps = static_cast<std::size_t>(k);
   for (std::size_t turns = steps / turn.kSteps; turns != 0; --turns) {
-    StepOfTurn<0, kVecs, kPanels, kNarrow, kPrefetch>(d, turn, acc);
-    StepOfTurn<1, kVecs, kPanels, kNarrow, kPrefetch>(d, turn, acc);
+    StepOfTurn<0, kVecs, kPanels, kNarrow, kPrefetch>(d, turn, panels, acc);
+    StepOfTurn<1, kVecs, kPanels, kNarrow, kPrefetch>(d, turn, panels, acc);
     turn.b += 2 * turn.b_k;
-    StepOfTurn<2, kVecs, kPanels, kNarrow, kPrefetch>(d, turn, acc);
-    StepOfTurn<3, kVecs, kPanels, kNarrow, kPrefetch>(d, turn, acc);
+    StepOfTurn<2, kVecs, kPanels, kNarrow, kPrefetch>(d, turn, panels, acc);
+    StepOfTurn<3, kVecs, kPanels, kNarrow, kPrefetch>(d, turn, panels, acc);
     turn.b += 2 * turn.b_k;
     turn.PassA(turn.kSteps);
   }
   for (std::size_t rest = steps % turn.kSteps; rest != 0; --rest) {
-    StepOfTurn<0, kVecs, kPanels, kNarrow, false>(d, turn, acc);
+    StepOfTurn<0, kVecs, kPanels, kNarrow, false>(d, turn, panels, acc);
     turn.b += turn.b_k;
     turn.PassA(1);
   }
@@ -328,24 +343,27 @@ HWY_INLINE void UnrolledSteps(D d, const TileArgs<T>& t, Position<T> at, std::pt
 
 // `k` steps of k from `at`, of one chain. One row reads as fast as it can in a loop of single steps (four a turn: 0.97
 // of the speed). Products that are not fused need a register more, and sums of integers GCC would put in another order
-// across steps.
+// across steps. No hint comes with narrow panels.
 template <int kRows, int kVecs, int kPanels, bool kNarrow, class D, typename T>
 HWY_INLINE void AllSteps(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff_t k, hn::Vec<D>* acc) {
+  const bool hint = !kNarrow && t.next_step != 0;
   if constexpr (kRows > 1 && HWY_NATIVE_FMA && hwy::IsFloat<T>()) {
-    constexpr std::ptrdiff_t kCacheLine = 64;
-    if (t.a_k_stride == 1 && t.next_step == 0) {
+    [[maybe_unused]] constexpr std::ptrdiff_t kCacheLine = 64;
+    if (t.a_k_stride == 1 && !hint) {
       return UnrolledSteps<kRows, kVecs, kPanels, kNarrow, false, false>(d, t, at, k, acc);
     }
-    if (kPanels == 1 && t.a_k_stride == 1 && 2 * t.next_step <= kCacheLine) {
-      return UnrolledSteps<kRows, kVecs, kPanels, kNarrow, false, true>(d, t, at, k, acc);
+    if constexpr (kPanels == 1 && !kNarrow) {
+      if (t.a_k_stride == 1 && 2 * t.next_step <= kCacheLine) {
+        return UnrolledSteps<kRows, kVecs, kPanels, kNarrow, false, true>(d, t, at, k, acc);
+      }
     }
-    if (t.a_row_stride == 1 && t.next_step == 0) {
+    if (t.a_row_stride == 1 && !hint) {
       return UnrolledSteps<kRows, kVecs, kPanels, kNarrow, true, false>(d, t, at, k, acc);
     }
   } else {
-    if (t.next_step == 0) return Steps<kRows, kVecs, kPanels, false, kNarrow>(d, t, at, k, acc);
+    if (!hint) return Steps<kRows, kVecs, kPanels, false, kNarrow>(d, t, at, k, acc);
   }
-  Steps<kRows, kVecs, kPanels, true, kNarrow>(d, t, at, k, acc);
+  Steps<kRows, kVecs, kPanels, !kNarrow, kNarrow>(d, t, at, k, acc);
 }
 
 }  // namespace lanewise::HWY_NAMESPACE

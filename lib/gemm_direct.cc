@@ -77,10 +77,10 @@ void RunFewRows(const kernels::GemmTiles<T>& tiles, const GemmPlan& plan, kernel
 }
 
 // `longer` row blocks of plan.block_rows rows and then `shorter` of one row less, panel after panel. `tile` points at
-// the first one. Plain: as BlocksFunction takes them.
+// the first one, and will elsewhere. Plain: as BlocksFunction takes them.
 template <bool kPacked, typename T>
 [[gnu::always_inline]] inline void RunRows(const kernels::GemmTiles<T>& tiles, const GemmPlan& plan, bool plain,
-                                           std::ptrdiff_t longer, std::ptrdiff_t shorter, kernels::TileArgs<T> tile) {
+                                           std::ptrdiff_t longer, std::ptrdiff_t shorter, kernels::TileArgs<T>& tile) {
   const std::ptrdiff_t nr = plan.nr;
   const std::ptrdiff_t rows = plan.block_rows;
   const T* const a = tile.a;
@@ -114,16 +114,19 @@ void RunRowsByL1(const kernels::KernelTable& table, const kernels::GemmTiles<T>&
                  const MatrixView<T>& c, Activation activation, bool plain, std::ptrdiff_t blocks,
                  kernels::TileArgs<T>& tile) {
   const std::ptrdiff_t longer = LongerBlocks(plan);
+  const kernels::TileArgs<T> first = tile;
   std::ptrdiff_t row = 0;
   for (std::ptrdiff_t begin = 0; begin < plan.row_blocks; begin += blocks) {
     const std::ptrdiff_t end = std::min(begin + blocks, plan.row_blocks);
     const std::ptrdiff_t long_ones = std::clamp(longer - begin, std::ptrdiff_t{0}, end - begin);
     const std::ptrdiff_t rows = (end - begin) * (plan.block_rows - 1) + long_ones;
+    tile.a = first.a + row * tile.a_row_stride;
+    tile.b = first.b;
+    tile.c = first.c + row * tile.c_row_stride;
+    tile.bias = first.bias;
     RunRows<kPacked>(tiles, plan, plain, long_ones, end - begin - long_ones, tile);
     if (activation != Activation::kIdentity) ActivateRows<T>(table, activation, c.Rows(row, rows));
     row += rows;
-    tile.a += rows * tile.a_row_stride;
-    tile.c += rows * tile.c_row_stride;
   }
 }
 

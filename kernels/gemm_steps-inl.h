@@ -309,12 +309,12 @@ template <std::size_t kStep, int kVecs, int kPanels, bool kNarrow, bool kPrefetc
 HWY_INLINE void StepOfTurn(D d, Turn<T, kRows, kAlongRows>& turn, const PanelsOfStep<kNarrow, D>& panels,
                            hn::Vec<D>* acc) {
   turn.ForgetAddresses();
+  Step<kVecs, kPanels>(d, ElementsOfTurn<T, kRows, kAlongRows, kStep>{turn},
+                       kStep % 2 == 0 ? turn.b : turn.b + turn.b_k, panels, acc, std::make_index_sequence<kRows>());
   if constexpr (kPrefetch && kStep % 2 == 0) {
     PrefetchStep<1, std::uint8_t>(turn.next);
     turn.next += turn.two_next_steps;
   }
-  Step<kVecs, kPanels>(d, ElementsOfTurn<T, kRows, kAlongRows, kStep>{turn},
-                       kStep % 2 == 0 ? turn.b : turn.b + turn.b_k, panels, acc, std::make_index_sequence<kRows>());
 }
 
 // As Steps, of one chain.

@@ -4,7 +4,9 @@
 # build/neon-zlib by `./run test neon`. Without it: -DLANEWISE_CLI=OFF -DLANEWISE_DATA=OFF.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
-set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
+if(NOT CMAKE_CXX_COMPILER)
+  set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
+endif()
 set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64 -L /usr/aarch64-linux-gnu)
 
 # Only this of /usr/include may be seen: the rest of it is the host's C library. (CMake takes /usr/include

@@ -16,6 +16,7 @@
 #include "gemm_blocks-inl.h"
 #include "gemm_chains-inl.h"
 #include "gemm_columns-inl.h"
+#include "gemm_held-inl.h"
 #include "gemm_long-inl.h"
 #include "gemm_one_column-inl.h"
 #include "gemm_rows-inl.h"
@@ -85,6 +86,19 @@ constexpr auto LanesOverRowsOrNull() -> void (*)(const TileArgs<T>&, std::ptrdif
   return nullptr;
 }
 
+template <typename T, int kVecs, int kChains, int kSteps>
+constexpr auto HeldOrNull() -> void (*)(const TileArgs<T>&, std::ptrdiff_t) {
+  if constexpr (kVecs != 1 || kChains != 4 || kSteps == 1 || kSteps > kMaxHeld) {
+    return nullptr;
+  } else {
+    return &HeldRows<T, kSteps>;
+  }
+}
+template <typename T, int kVecs, int kChains, std::size_t... kStep>
+constexpr void SetHeld(GemmTiles<T>& tiles, std::index_sequence<kStep...>) {
+  ((tiles.held[kStep] = HeldOrNull<T, kVecs, kChains, kStep + 1>()), ...);
+}
+
 template <typename T, int kVecs, int kChains, std::size_t... kRow, std::size_t... kFew>
 constexpr GemmTiles<T> MakeColumnTiles(std::index_sequence<kRow...>, std::index_sequence<kFew...>) {
   static_assert(sizeof...(kRow) <= kMaxMr);
@@ -92,26 +106,29 @@ constexpr GemmTiles<T> MakeColumnTiles(std::index_sequence<kRow...>, std::index_
   constexpr const int(&kLong)[kMaxFewRows] = kChains == 1 ? TileShape::kLong1 : TileShape::kLong4;
   // Few rows are one block of rows, so that no other task computes them too.
   static_assert(FewRows(kWide, kLong) <= static_cast<int>(sizeof...(kRow)));
-  return {.mr = sizeof...(kRow),
-          .nr = kVecs * static_cast<int>(HWY_LANES(T)),
-          .k_group = 1,
-          .unit_k_stride = false,
-          .prefetches = kChains == 1,
-          .pack_rows = nullptr,
-          .pack_columns = &PackColumns<T, kVecs* static_cast<int>(HWY_LANES(T))>,
-          .tile = {&ColumnTile<T, kRow + 1, kVecs, 1, kChains>...},
-          .slim_nr = kVecs == 1 ? 0 : static_cast<int>(HWY_LANES(T)),
-          .slim = {SlimOrNull<T, kRow + 1, kVecs, kChains>()...},
-          .narrow = {NarrowOrNull<T, kRow + 1, kChains>()...},
-          .tile_blocks = {BlocksOrNull<T, kRow + 1, kVecs, kChains, false>()...},
-          .slim_blocks = {BlocksOrNull<T, kRow + 1, 1, kChains, false>()...},
-          .narrow_blocks = {BlocksOrNull<T, kRow + 1, 1, kChains, true>()...},
-          .outer = &OuterProduct<T, (kChains > 1)>,
-          .lanes_over_rows = LanesOverRowsOrNull<T, kChains>(),
-          .few_rows = FewRows(kWide, kLong),
-          .wide_panels = {kWide[kFew]...},
-          .wide = {WideOrNull<T, kFew + 1, kVecs, kWide[kFew], kChains>()...},
-          .long_k = {LongOrNull<T, kFew + 1, kVecs, kLong[kFew], kChains>()...}};
+  GemmTiles<T> tiles = {.mr = sizeof...(kRow),
+                        .nr = kVecs * static_cast<int>(HWY_LANES(T)),
+                        .k_group = 1,
+                        .unit_k_stride = false,
+                        .prefetches = kChains == 1,
+                        .pack_rows = nullptr,
+                        .pack_columns = &PackColumns<T, kVecs* static_cast<int>(HWY_LANES(T))>,
+                        .tile = {&ColumnTile<T, kRow + 1, kVecs, 1, kChains>...},
+                        .slim_nr = kVecs == 1 ? 0 : static_cast<int>(HWY_LANES(T)),
+                        .slim = {SlimOrNull<T, kRow + 1, kVecs, kChains>()...},
+                        .narrow = {NarrowOrNull<T, kRow + 1, kChains>()...},
+                        .tile_blocks = {BlocksOrNull<T, kRow + 1, kVecs, kChains, false>()...},
+                        .slim_blocks = {BlocksOrNull<T, kRow + 1, 1, kChains, false>()...},
+                        .narrow_blocks = {BlocksOrNull<T, kRow + 1, 1, kChains, true>()...},
+                        .outer = &OuterProduct<T, (kChains > 1)>,
+                        .lanes_over_rows = LanesOverRowsOrNull<T, kChains>(),
+                        .held = {},
+                        .few_rows = FewRows(kWide, kLong),
+                        .wide_panels = {kWide[kFew]...},
+                        .wide = {WideOrNull<T, kFew + 1, kVecs, kWide[kFew], kChains>()...},
+                        .long_k = {LongOrNull<T, kFew + 1, kVecs, kLong[kFew], kChains>()...}};
+  SetHeld<T, kVecs, kChains>(tiles, std::make_index_sequence<kernels::kMaxHeldK>());
+  return tiles;
 }
 
 template <typename T, std::size_t... kRow>
@@ -133,6 +150,7 @@ constexpr GemmTiles<T> MakeOneColumnTiles(std::index_sequence<kRow...>) {
           .narrow_blocks = {},
           .outer = &OuterProduct<T, true>,
           .lanes_over_rows = nullptr,
+          .held = {},
           .few_rows = 0,
           .wide_panels = {},
           .wide = {},
@@ -187,6 +205,7 @@ constexpr GemmTiles<T> MakeInterleavedTiles(std::index_sequence<kRow...>, std::i
           .narrow_blocks = {},
           .outer = nullptr,
           .lanes_over_rows = nullptr,
+          .held = {},
           .few_rows = FewRows(kShape.panels, kShape.streams),
           .wide_panels = {kShape.panels[kFew]...},
           .wide = {InterleavedOrNull<T, kFew + 1, kUnits, kShape.panels[kFew], 1>()...},

@@ -134,6 +134,7 @@ constexpr GemmTiles<T> MakeIntegerTiles(std::index_sequence<kRow...>) {
           .narrow_blocks = {},
           .outer = &OuterProduct<T, false>,
           .lanes_over_rows = nullptr,
+          .held = {},
           .few_rows = 0,
           .wide_panels = {},
           .wide = {},

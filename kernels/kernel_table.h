@@ -89,6 +89,9 @@ using PackFunction = void (*)(const T* b, std::ptrdiff_t stride, std::ptrdiff_t 
 inline constexpr int kMaxFewRows = 6;
 inline constexpr int kMaxWidePanels = 4;
 
+// Steps of a B that kernels hold in registers, at most.
+inline constexpr int kMaxHeldK = 16;
+
 // The tiles for one number of chains; all arrays are indexed by rows - 1.
 template <typename T>
 struct GemmTiles {
@@ -116,6 +119,9 @@ struct GemmTiles {
   // All of C for an A whose columns are contiguous (a_row_stride = 1): `rows` rows of n columns, k >= 1 without limit,
   // B in place, `first` set. Null: none.
   void (*lanes_over_rows)(const TileArgs<T>&, std::ptrdiff_t rows);
+  // All of C for a B of k = index + 1 steps and n columns, at most a vector, which stays in registers: `rows` rows of
+  // an A that is contiguous along K, B in place, `first` set. Null: none.
+  void (*held[kMaxHeldK])(const TileArgs<T>&, std::ptrdiff_t rows);
   // Several panels side by side: as tile, with n <= wide_panels * NR columns.
   std::int32_t few_rows;                  // rows for which there is a wide or a long tile, at most
   std::int32_t wide_panels[kMaxFewRows];  // 1: none

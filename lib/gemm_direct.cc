@@ -152,9 +152,11 @@ template <typename T, class B>
   tile.first = true;
   PrefetchNothing(tile);
   const bool activates = options.activation != Activation::kIdentity;
-  if (plan.outer || plan.lanes_over_rows) {
+  if (plan.held || plan.outer || plan.lanes_over_rows) {
     tile.n = static_cast<std::int32_t>(plan.n);
-    if (plan.outer) {
+    if (plan.held) {
+      tiles.held[plan.k - 1](tile, plan.m);
+    } else if (plan.outer) {
       RunOuter(tiles, plan, a, c, tile);
     } else {
       tiles.lanes_over_rows(tile, plan.m);

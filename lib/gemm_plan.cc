@@ -85,6 +85,14 @@ bool Interleaves(const GemmShape& shape) {
   return pays && (shape.a_k_stride == 1 || shape.scaled);
 }
 
+// Whether B is read in place and fits in registers, for kernels that hold it there.
+template <typename T>
+bool HoldsB(const GemmShape& shape, const kernels::GemmTiles<T>& tiles) {
+  return !shape.b_packed && kernels::Chains(shape.n) == 4 && shape.n <= tiles.nr && shape.k > 1 &&
+         shape.k <= kernels::kMaxHeldK && tiles.held[shape.k - 1] != nullptr && shape.b_column_stride == 1 &&
+         shape.a_k_stride == 1;
+}
+
 // Whether the rows of A follow each other in memory, without wide gaps, so that those of the next tile are one stream.
 bool CrossesMemoryInOrder(const GemmShape& shape) {
   return shape.a_k_stride == 1 &&
@@ -133,8 +141,8 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
   const std::ptrdiff_t n = shape.n;
   const std::ptrdiff_t k = shape.k;
   const kernels::GemmKernel<T>& kernel = internal::GemmRow<T>(kernels.table());
-  const int chains = kernels::Chains(n);
-  const bool interleaved = kernel.HasInterleaved(n) && Interleaves(shape);
+  const bool holds_b = HoldsB(shape, kernel.chains4);
+  const bool interleaved = kernel.HasInterleaved(n) && !holds_b && Interleaves(shape);
   const kernels::GemmTiles<T>& tiles = kernel.ForColumns(n, interleaved);
   const std::ptrdiff_t nr = tiles.nr;
   const std::ptrdiff_t panels = CeilDiv(n, nr);
@@ -167,13 +175,14 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
   const bool long_tiles = few_rows && k >= 2 * kQ;
   const bool lanes_over_rows = tiles.lanes_over_rows != nullptr && alone && k > 1 && pack_b == PackB::kInPlace &&
                                HasContiguousColumns(shape) && m >= kRowsForLanes && !whole_panels;
+  const bool held = holds_b && alone && pack_b == PackB::kInPlace;
   const bool several_blocks = row_blocks > 1;
   const bool prefetch_b = tiles.prefetches && m > 1 && pack_b == PackB::kBeforehand &&
                           k * panels * nr > (several_blocks ? 2 * room : kBeyondCaches * room);
   const bool prefetch_a = tiles.prefetches && several_blocks && !prefetch_b && kc >= k && CrossesMemoryInOrder(shape) &&
                           m * k > static_cast<std::ptrdiff_t>(machine.l2 / sizeof(T));
   const bool direct =
-      outer || lanes_over_rows || (alone && b_lies_right && k > 0 && one_block && !long_tiles && !prefetch_a);
+      outer || lanes_over_rows || held || (alone && b_lies_right && k > 0 && one_block && !long_tiles && !prefetch_a);
 
   std::size_t a_scratch = 0;
   if (pack_a == PackA::kColumnsForCacheSets) {
@@ -200,15 +209,16 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
           .kc = kc,
           .mr = tiles.mr,
           .nr = tiles.nr,
-          .chains = chains,
           .block_rows = block_rows,
           .tasks = tasks,
+          .chains = static_cast<std::int16_t>(kernels::Chains(n)),
           .type = shape.type,
           .tier = kernel.tier,
           .few_rows = few_rows,
           .direct = direct,
           .outer = outer,
           .lanes_over_rows = lanes_over_rows,
+          .held = held,
           .interleaved = interleaved,
           .prefetch_a = prefetch_a && !direct,
           .prefetch_b = prefetch_b && !direct,
@@ -300,15 +310,17 @@ std::string Explain(const GemmPlan& plan) {
   const std::string_view width = plan.chains == 1 ? "N > 16" : plan.chains == 4 ? "N = 2..16" : "N = 1";
   const std::string_view lanes = plan.interleaved ? ", four of them per column in the lanes" : "";
   const bool exact = ClassOf(plan) == NumericClass::kExact;
-  const std::string tile = plan.outer             ? "a row at a time"
-                           : plan.lanes_over_rows ? "a vector of rows at a time"
-                                                  : Format("tile {}x{}", plan.mr, plan.nr);
+  const std::string tile = plan.outer || plan.held ? "a row at a time"
+                           : plan.lanes_over_rows  ? "a vector of rows at a time"
+                                                   : Format("tile {}x{}", plan.mr, plan.nr);
   line("kernel",
        Format("{}, {}, {}", Name(plan.tier), tile,
               exact ? Format("sums in any order ({})", width)
                     : Format("{} chain{} per output{} ({})", plan.chains, plan.chains == 1 ? "" : "s", lanes, width)));
   if (plan.outer) {
     line("blocks", "none: row after row, because K = 1");
+  } else if (plan.held) {
+    line("blocks", "none: row after row, because all of B fits in registers");
   } else if (plan.lanes_over_rows) {
     line("blocks",
          "none: the columns of A are contiguous, so lanes run over rows of C, a vector of them after the other");

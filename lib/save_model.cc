@@ -32,7 +32,10 @@ std::string FormatHex(double x) {
 template <typename T>
 std::string FormatNumbers(const std::vector<T>& values) {
   std::string text;
-  for (const T x : values) text += (text.empty() ? "" : " ") + FormatHex(static_cast<double>(x));
+  for (const T x : values) {
+    if (!text.empty()) text += ' ';
+    text += FormatHex(static_cast<double>(x));
+  }
   return text;
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <new>
+#include <string>
 #include <vector>
 
 #include "doctest/doctest.h"
@@ -60,6 +61,13 @@ TEST_CASE("What a plan promises to fetch or to interleave, its tiles can") {
     CHECK(plan(1000, 10, 128, false).interleaved);
     CHECK(plan(1, 10, 128, true).interleaved);
     CHECK_FALSE(plan(8, 8, 8, false).interleaved);
+    const bool holds = tier == Tier::kAvx2 || tier == Tier::kAvx512;
+    CHECK(plan(1000, 8, 8, false).held == holds);
+    CHECK((Explain(plan(8, 8, 8, false)).find("all of B fits in registers") != std::string::npos) == holds);
+    CHECK_FALSE(plan(8, 8, 8, true).held);
+    CHECK_FALSE(plan(8, 8, 17, false).held);
+    CHECK_FALSE(plan(8, 17, 8, false).held);
+    CHECK_FALSE(PlanGemm({.m = 8, .n = 8, .k = 8, .a_row_stride = 1, .a_k_stride = 8}, kernels, machine, 1).held);
   });
 }
 

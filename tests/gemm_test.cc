@@ -77,7 +77,7 @@ TEST_CASE_TEMPLATE("Narrow products equal the oracle for every width, packed or 
     Random random(17, Stream::kUser);
     for (std::ptrdiff_t n = 1; n <= 17; ++n) {
       for (const std::ptrdiff_t m : {1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 17, 50}) {
-        for (const std::ptrdiff_t k : {0, 1, 2, 3, 4, 6, 7, 13, 256, 259, 512, 1030}) {
+        for (const std::ptrdiff_t k : {0, 1, 2, 3, 4, 6, 7, 8, 13, 16, 256, 259, 512, 1030}) {
           for (int i = 0; i < 2; ++i) {
             Case t{.m = m, .n = n, .k = k};
             Draw<T>(random, t);

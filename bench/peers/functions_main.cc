@@ -31,7 +31,7 @@ int Run(const std::string& filter_text, const std::string& json) {
   std::vector<FunctionTable> functions;
   for (const Function function : kFunctions) {
     // Those that are their own definition have no accuracy to compare.
-    if (MaxUlp<float>(function, NumericClass::kFma) <= 0.5) continue;
+    if (IsCorrectlyRounded(function)) continue;
     if (!std::regex_search(std::string(Name(function)), filter)) continue;
     functions.push_back(CompareFunction(function));
     fmt::print("{}", ToText(functions.back()));

@@ -148,13 +148,13 @@ struct Turn {
 // Threads that had work spin before they sleep, on the CPUs that the next library's need: OpenBLAS's for 2^26 cycles.
 constexpr std::chrono::milliseconds kUntilThreadsSleep(30);
 
-// Caches are warm where they can be, and threads awake.
-void WarmUp(const Turn& turn, int threads) {
+// Caches are warm where they can be, and threads awake: as before `count` products in a turn.
+void WarmUp(const Form& form, std::int64_t count, int threads) {
   if (threads > 1) {
     std::this_thread::sleep_for(kUntilThreadsSleep);
-    (void)Time(turn.form, turn.count, threads);
-  } else if (turn.count > 1) {
-    turn.form.run();
+    (void)Time(form, count, threads);
+  } else if (count > 1) {
+    form.run();
   }
 }
 
@@ -163,6 +163,7 @@ Turn Choose(std::vector<Form> forms, int threads, const Pace& pace) {
   Turn best{};
   double best_time = std::numeric_limits<double>::infinity();
   for (Form& form : forms) {
+    WarmUp(form, 1, threads);
     double time = Time(form, 1, threads);
     const auto count = static_cast<std::int64_t>(std::ceil(pace.seconds / 4 / time));
     for (int trial = 0; trial < 3; ++trial) time = std::min(time, Time(form, count, threads));
@@ -209,7 +210,7 @@ Measurement MeasureOf(const Cell& cell, const std::vector<std::unique_ptr<Peer>>
     for (std::size_t i = 0; i < turns.size(); ++i) {
       // Each has each place in the order.
       const std::size_t next = (i + static_cast<std::size_t>(round)) % turns.size();
-      WarmUp(turns[next], threads);
+      WarmUp(turns[next].form, turns[next].count, threads);
       result.entries[next].turns.push_back(Time(turns[next].form, turns[next].count, threads));
     }
   }

@@ -38,6 +38,12 @@ std::string_view Name(Function function);
 // The function of that name, if there is one.
 std::optional<Function> FunctionFromName(std::string_view name);
 
+// Whether each result is the number next to the exact value by the function's definition, which is no more than one
+// rounded operation. The errors of the others are established by sweeps, and have certificates.
+constexpr bool IsCorrectlyRounded(Function function) {
+  return function == Function::kRelu || function == Function::kLeakyRelu;
+}
+
 // The largest error of a result for any x, in units in the last place of the exact value (the smallest denormal at
 // least). For float established by the sweep over all inputs, for double by a search through 10^8.
 template <typename T>

@@ -112,15 +112,17 @@ struct GemmPlan {
   std::ptrdiff_t block_panels = 0;  // of a block of B: kc x (block_panels * nr) elements stay in L2
   std::ptrdiff_t row_blocks = 0;    // M is cut into so many nearly equal parts of at most mr rows
   std::ptrdiff_t kc = 0;            // steps of K of a block of B: a multiple of the contract's chunk, or all
-  std::int32_t mr = 0, nr = 0, chains = 0;
+  std::int32_t mr = 0, nr = 0;
   std::int32_t block_rows = 0;  // rows of the longer row blocks; the others have one fewer
   std::int32_t tasks = 1;       // parts that run at once
+  std::int16_t chains = 0;      // of multiply-adds, of each output
   ElementType type = ElementType::kF32;
   Tier tier = Tier::kPortable;
   bool few_rows = false;         // tiles of several panels or several chunks of K, for one block of few rows
   bool direct = false;           // tile after tile from where A and B lie: no copy, no memory, no thread, no block
   bool outer = false;            // K = 1: likewise, row after row without tiles
   bool lanes_over_rows = false;  // likewise, for N = 2..16 and an A whose columns are contiguous
+  bool held = false;             // likewise, row after row, for N = 2..16 and a B that fits in registers
   bool interleaved = false;  // N = 2..16: lanes run over chains too, over panels with four k of a column side by side
   bool prefetch_a = false;   // A lies beyond L2: tiles ask for the rows of the next ones
   bool prefetch_b = false;   // B lies beyond L2: tiles ask for panels ahead of their use

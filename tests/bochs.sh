@@ -80,9 +80,22 @@ BOCHS
 echo c >"$work/debugger"
 : >"$work/serial"
 # Powering off is a panic to Bochs, so its exit code says nothing. `script` gives it the terminal that it wants.
-TERM=linux script -qc "bochs-bin -q -f '$work/bochsrc' -rc '$work/debugger'" "$work/terminal" </dev/null >/dev/null 2>&1 &
+TERM=linux script -qc "exec bochs-bin -q -f '$work/bochsrc' -rc '$work/debugger'" "$work/terminal" </dev/null >/dev/null 2>&1 &
 bochs=$!
-trap 'kill $bochs 2>/dev/null || true' EXIT
+
+# The screen goes to a terminal that Bochs opens by itself. Nobody looks at it, but unless somebody reads, Bochs waits
+# for room in it after six minutes, for ever.
+read_screen() {
+  local child terminal=
+  until [[ -n $terminal ]]; do
+    sleep 1
+    child=$(<"/proc/$bochs/task/$bochs/children") || return 0
+    terminal=$(sed -n 's/^tty-index:[[:space:]]*//p' "/proc/${child% }/fdinfo/"* 2>/dev/null) || true
+  done
+  exec cat "/dev/pts/$terminal" >/dev/null 2>&1
+}
+read_screen &
+trap 'kill $bochs $! 2>/dev/null || true' EXIT
 tail -n +1 -f --pid=$bochs "$work/serial" | sed -u '1,/^script begins/d; s/\r$//; s/\[ *[0-9.]*\] reboot: Power down$//; /^script exits/d'
 code=$(tr -d '\r' <"$work/serial" | sed -n 's/^script exits \([0-9]*\).*/\1/p')
 [[ -n $code ]] || { echo "bochs.sh: the script did not end; see $work" >&2; tail -n 3 "$work/bochs.log" >&2; exit 1; }

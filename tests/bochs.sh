@@ -38,7 +38,6 @@ cat >"$guest_root/init" <<'INIT'
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
-mount -t tmpfs tmp /tmp
 exec >/dev/ttyS0 2>&1
 echo "script begins"
 sh /script

@@ -35,7 +35,8 @@ constexpr int Chains(std::ptrdiff_t n) { return n == 1 ? 16 : n <= 16 ? 4 : 1; }
 // One call of a micro-kernel: one tile, m <= MR rows by n <= NR columns, of k steps: whole chunks of kQ, or the last
 // part of K. The tile adds its chunks up itself.
 //   A: m rows; element (i, k) at a[i * a_row_stride + k * a_k_stride].
-//   B: one panel: element (k, j) at b[k * b_k_stride + j], NR of them readable for each k (n for `narrow`, `outer`, `held`).
+//   B: one panel: element (k, j) at b[k * b_k_stride + j], NR of them readable for each k (n for `narrow`, `outer`,
+//   `held`).
 //      Packed panels have b_k_stride = NR and are 64-byte aligned; a B whose rows are contiguous is read in place.
 //      Interleaved panels (k_group = 4) are always packed: PanelIndex().
 //   C: element (i, j) at c[i * c_row_stride + j].

@@ -76,12 +76,15 @@ PackA ChoosePackA(const GemmShape& shape, std::ptrdiff_t block_rows, std::ptrdif
   return pays ? PackA::kForCacheSets : PackA::kNo;
 }
 
-// Whether a product that can be computed by interleaved panels is. Packed weights are. For other B the copy costs about
-// 10 cycles per 4 k and 200 in all, and saves about 1.5 cycles per row and 4 k (Zen 5, avx512).
-bool Interleaves(const GemmShape& shape) {
+// Whether a product that can be computed by interleaved panels is. Packed weights are. For other B it takes as many
+// steps of K as make up for adding up the lanes of each row, fewer where half of `nr` lanes of columns would be idle,
+// and as many rows as make up for the copy. Zen 3, avx2, time in place over that with the copy: 128 x {2, 10, 16}
+// x 784 2.4, 1.4, 1.2, x 128 2.1, 1.2, 1.0, x 32 1.2, 0.9, 0.7.
+bool Interleaves(const GemmShape& shape, std::ptrdiff_t nr) {
   if (shape.b_packed) return true;
   const std::ptrdiff_t groups = shape.k / 4;
-  const bool pays = static_cast<double>(shape.m - 8) * static_cast<double>(groups) > 128;
+  const bool pays = groups >= (2 * shape.n <= nr ? 12 : 32) &&
+                    static_cast<double>(shape.m - 8) * static_cast<double>(groups) > 512;
   return pays && (shape.a_k_stride == 1 || shape.scaled);
 }
 
@@ -142,7 +145,7 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
   const std::ptrdiff_t k = shape.k;
   const kernels::GemmKernel<T>& kernel = internal::GemmRow<T>(kernels.table());
   const bool holds_b = HoldsB(shape, kernel.chains4);
-  const bool interleaved = kernel.HasInterleaved(n) && !holds_b && Interleaves(shape);
+  const bool interleaved = kernel.HasInterleaved(n) && !holds_b && Interleaves(shape, kernel.chains4.nr);
   const kernels::GemmTiles<T>& tiles = kernel.ForColumns(n, interleaved);
   const std::ptrdiff_t nr = tiles.nr;
   const std::ptrdiff_t panels = CeilDiv(n, nr);

@@ -148,14 +148,11 @@ struct Turn {
 // Threads that had work spin before they sleep, on the CPUs that the next library's need: OpenBLAS's for 2^26 cycles.
 constexpr std::chrono::milliseconds kUntilThreadsSleep(30);
 
-// Caches are warm where they can be, and threads awake: as before `count` products in a turn.
+// Caches are warm where they can be, and threads awake. A turn of a single product needs it most: libraries that read B
+// where it lies would find it in L3 from the one before them, those with a layout of their own not.
 void WarmUp(const Form& form, std::int64_t count, int threads) {
-  if (threads > 1) {
-    std::this_thread::sleep_for(kUntilThreadsSleep);
-    (void)Time(form, count, threads);
-  } else if (count > 1) {
-    form.run();
-  }
+  if (threads > 1) std::this_thread::sleep_for(kUntilThreadsSleep);
+  (void)Time(form, count, threads);
 }
 
 // The fastest of the forms by a short trial.

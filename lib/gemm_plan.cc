@@ -83,8 +83,8 @@ PackA ChoosePackA(const GemmShape& shape, std::ptrdiff_t block_rows, std::ptrdif
 bool Interleaves(const GemmShape& shape, std::ptrdiff_t nr) {
   if (shape.b_packed) return true;
   const std::ptrdiff_t groups = shape.k / 4;
-  const bool pays = groups >= (2 * shape.n <= nr ? 12 : 32) &&
-                    static_cast<double>(shape.m - 8) * static_cast<double>(groups) > 512;
+  const bool pays =
+      groups >= (2 * shape.n <= nr ? 12 : 32) && static_cast<double>(shape.m - 8) * static_cast<double>(groups) > 512;
   return pays && (shape.a_k_stride == 1 || shape.scaled);
 }
 
@@ -119,22 +119,53 @@ PackB ChoosePackB(const GemmShape& shape, bool interleaved, std::ptrdiff_t row_b
   return shape.b_column_stride == 1 && !pays ? PackB::kInPlace : PackB::kEachCall;
 }
 
-// How many times the time that `parts` equal parts of n units would take the longest takes.
-double Unevenness(std::ptrdiff_t n, int parts) {
-  return static_cast<double>(CeilDiv(n, parts)) * static_cast<double>(parts) / static_cast<double>(n);
+// How a product is cut for threads.
+struct Cut {
+  GemmSplit split;
+  int tasks;
+};
+
+// n units cut into as nearly equal parts as can be, at most `threads` of them.
+struct Parts {
+  int count;
+  double longest;  // share of all units
+};
+Parts CutInto(std::ptrdiff_t n, int threads) {
+  const auto count = static_cast<int>(std::clamp<std::ptrdiff_t>(n, 1, threads));
+  return {count, n == 0 ? 1 : static_cast<double>(CeilDiv(n, count)) / static_cast<double>(n)};
 }
 
-GemmSplit ChooseSplit(const GemmShape& shape, std::ptrdiff_t panels, std::ptrdiff_t row_blocks, double break_even,
-                      int threads) {
-  if (threads <= 1) return GemmSplit::kOneThread;
-  if (static_cast<double>(shape.m) * static_cast<double>(shape.n) * static_cast<double>(shape.k) < break_even) {
-    return GemmSplit::kSmall;
+double MultiplyAdds(std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k) {
+  return static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+}
+
+// Threads for which each has as much work as either of two has where the second begins to pay.
+int ThreadsWithWork(double multiply_adds, double break_even) {
+  const double threads = multiply_adds / (break_even / 2);
+  return threads < INT32_MAX ? static_cast<int>(threads) : INT32_MAX;
+}
+
+Cut ChooseCut(const GemmShape& shape, std::ptrdiff_t panels, std::ptrdiff_t row_blocks, const Machine& machine,
+              int threads) {
+  if (threads <= 1) return {GemmSplit::kOneThread, 1};
+  const double work = MultiplyAdds(shape.m, shape.n, shape.k);
+  if (work == 0 || work < machine.thread_break_even) return {GemmSplit::kSmall, 1};
+  threads = std::min(threads, ThreadsWithWork(work, machine.thread_break_even));
+  const Parts rows = CutInto(row_blocks, threads);
+  const Parts columns = CutInto(panels, threads);
+  // The sums of the chunks of K must stay in L2, and their addition costs something.
+  const std::ptrdiff_t chunks = CeilDiv(shape.k, kQ);
+  const Parts of_k = CutInto(chunks, threads);
+  const double sums = MultiplyAdds(shape.m, shape.n, chunks) * static_cast<double>(internal::SizeOf(shape.type));
+  if (1.5 * of_k.longest < std::min(rows.longest, columns.longest) && sums < static_cast<double>(machine.l2)) {
+    return {GemmSplit::kChunks, of_k.count};
   }
   // Columns first: a thread then packs and keeps its own part of B. Rows where that leaves a thread less than two
   // panels, or one of them much more than the others.
-  const bool few_panels = panels < 2 * threads || Unevenness(panels, threads) > 1.1 * Unevenness(row_blocks, threads);
-  if (row_blocks >= threads && few_panels) return GemmSplit::kRows;
-  return panels >= threads ? GemmSplit::kColumns : GemmSplit::kIndivisible;
+  const bool few_panels = panels < 2 * threads || columns.longest > 1.1 * rows.longest;
+  if (rows.longest <= columns.longest && few_panels && rows.count > 1) return {GemmSplit::kRows, rows.count};
+  if (columns.count > 1) return {GemmSplit::kColumns, columns.count};
+  return {GemmSplit::kIndivisible, 1};
 }
 
 // The plan is put together at the end: GCC would fill one with zeros first, which takes a third of the time.
@@ -155,8 +186,7 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
   const auto ways = static_cast<std::ptrdiff_t>(machine.l1d / 4096);
   const PackA pack_a = ChoosePackA(shape, block_rows, nr, tiles.unit_k_stride, ways);
   const PackB pack_b = ChoosePackB(shape, interleaved, row_blocks, ways, machine.l2);
-  const GemmSplit split = ChooseSplit(shape, panels, row_blocks, machine.thread_break_even, threads);
-  const int tasks = split == GemmSplit::kColumns || split == GemmSplit::kRows ? threads : 1;
+  const auto [split, tasks] = ChooseCut(shape, panels, row_blocks, machine, threads);
 
   // Blocks of B of equal width in a quarter of L2, beside the next ones, which are prefetched, and rows of A. They
   // hold all of K up to kMaxKc, so that C is written once.
@@ -180,10 +210,10 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
                                HasContiguousColumns(shape) && m >= kRowsForLanes && !whole_panels;
   const bool held = holds_b && alone && pack_b == PackB::kInPlace;
   const bool several_blocks = row_blocks > 1;
-  const bool prefetch_b = tiles.prefetches && m > 1 && pack_b == PackB::kBeforehand &&
+  const bool prefetch_b = tiles.prefetches && m > 1 && pack_b == PackB::kBeforehand && split != GemmSplit::kChunks &&
                           k * panels * nr > (several_blocks ? 2 * room : kBeyondCaches * room);
-  const bool prefetch_a = tiles.prefetches && several_blocks && !prefetch_b && kc >= k && CrossesMemoryInOrder(shape) &&
-                          m * k > static_cast<std::ptrdiff_t>(machine.l2 / sizeof(T));
+  const bool prefetch_a = tiles.prefetches && several_blocks && !prefetch_b && kc >= k && split != GemmSplit::kChunks &&
+                          CrossesMemoryInOrder(shape) && m * k > static_cast<std::ptrdiff_t>(machine.l2 / sizeof(T));
   const bool direct =
       outer || lanes_over_rows || held || (alone && b_lies_right && k > 0 && one_block && !long_tiles && !prefetch_a);
 
@@ -263,6 +293,15 @@ std::string_view Because(PackB pack) {
   return "";
 }
 
+// Why there are no more tasks: there is nothing else to own, or too little to do. Nothing where the threads are.
+std::string NoMore(const GemmPlan& plan, std::ptrdiff_t units) {
+  if (plan.tasks == units) return "; there are no more of them";
+  if (plan.tasks == ThreadsWithWork(MultiplyAdds(plan.m, plan.n, plan.k), plan.thread_break_even)) {
+    return Format("; each has {:.0f} multiply-adds at least", plan.thread_break_even / 2);
+  }
+  return "";
+}
+
 std::string Because(const GemmPlan& plan) {
   switch (plan.split) {
     case GemmSplit::kSmall:
@@ -270,11 +309,14 @@ std::string Because(const GemmPlan& plan) {
     case GemmSplit::kOneThread:
       return "1 (all that the context has)";
     case GemmSplit::kColumns:
-      return Format("{} (each owns whole panels of B)", plan.tasks);
+      return Format("{} (each owns whole panels of B{})", plan.tasks, NoMore(plan, plan.panels));
     case GemmSplit::kRows:
-      return Format("{} (each owns rows of C)", plan.tasks);
+      return Format("{} (each owns blocks of rows of C{})", plan.tasks, NoMore(plan, plan.row_blocks));
+    case GemmSplit::kChunks:
+      return Format("{} (each owns whole chunks of K={}, which are added up in order{})", plan.tasks, kQ,
+                    NoMore(plan, CeilDiv(plan.k, kQ)));
     case GemmSplit::kIndivisible:
-      return "1 (neither rows nor columns give each thread a tile)";
+      return "1 (a single tile, and a single chunk of K)";
   }
   return "";
 }

@@ -12,6 +12,7 @@
 #include "format.h"
 #include "pack.h"
 #include "typed_rows.h"
+#include "wrapping.h"
 
 namespace lanewise {
 
@@ -54,6 +55,7 @@ struct Job {
   MatrixView<T> c;
   const GemmOptions<T>& options;
   T* task_scratch = nullptr;
+  T* chunk_sums = nullptr;       // where tasks own chunks of K: C of each but the first, dense
   bool activate_blocks = false;  // the epilogue runs on each finished block of rows
 };
 
@@ -224,12 +226,70 @@ void ComputeFewRows(const Job<T>& job, Range range, T* scratch) {
   }
 }
 
+// ---- Chunks of K -------------------------------------------------------------------------------------------------
+
+std::ptrdiff_t ChunksOf(const GemmPlan& plan) { return (plan.k + kernels::kQ - 1) / kernels::kQ; }
+
+// Elements of Job::chunk_sums.
+std::size_t ChunkSums(const GemmPlan& plan) {
+  return plan.split == GemmSplit::kChunks ? static_cast<std::size_t>((ChunksOf(plan) - 1) * plan.m * plan.n) : 0;
+}
+
+template <typename T>
+MatrixView<T> SumsOfChunk(const Job<T>& job, std::ptrdiff_t chunk) {
+  const GemmPlan& plan = job.plan;
+  return chunk == 0 ? job.c : MatrixView<T>(job.chunk_sums + (chunk - 1) * plan.m * plan.n, plan.m, plan.n);
+}
+
+// The sums of some chunks, each a product of its own: the first one's with bias and beta * C.
+template <typename T>
+void ComputeChunks(const Job<T>& job, Range chunks, T* scratch) {
+  for (std::ptrdiff_t chunk = chunks.begin; chunk < chunks.end; ++chunk) {
+    const std::ptrdiff_t begin = chunk * kernels::kQ;
+    GemmPlan plan = job.plan;
+    plan.k = std::min<std::ptrdiff_t>(kernels::kQ, plan.k - begin);
+    plan.kc = plan.k;
+    const GemmOptions<T> sum_alone;
+    const bool packed = job.panels != nullptr;
+    const Job<T> part{.plan = plan,
+                      .table = job.table,
+                      .tiles = job.tiles,
+                      .a = job.a.Columns(begin, plan.k),
+                      .b = packed ? job.b : job.b.Rows(begin, plan.k),
+                      .panels = packed ? job.panels + begin * plan.nr : nullptr,
+                      .panel_stride = job.panel_stride,
+                      .c = SumsOfChunk(job, chunk),
+                      .options = chunk == 0 ? job.options : sum_alone};
+    if (plan.few_rows) {
+      ComputeFewRows(part, {0, plan.panels}, scratch);
+    } else {
+      ComputeBlocks(part, {0, plan.row_blocks}, {0, plan.panels}, scratch);
+    }
+  }
+}
+
+template <typename T>
+void AddUpChunks(const Job<T>& job) {
+  for (std::ptrdiff_t chunk = 1; chunk < ChunksOf(job.plan); ++chunk) {
+    const MatrixView<T> sums = SumsOfChunk(job, chunk);
+    for (std::ptrdiff_t i = 0; i < sums.rows; ++i) {
+      T* c = job.c.data + i * job.c.row_stride;
+      const T* sum = sums.data + i * sums.row_stride;
+      for (std::ptrdiff_t j = 0; j < sums.cols; ++j) c[j] = kernels::Plus(c[j], sum[j]);
+    }
+  }
+}
+
+// ---- Tasks -------------------------------------------------------------------------------------------------------
+
 template <typename T>
 void RunTask(const Job<T>& job, int task) {
   const GemmPlan& plan = job.plan;
   const Range panels = plan.split == GemmSplit::kColumns ? Part(plan.panels, task, plan.tasks) : Range{0, plan.panels};
   T* scratch = job.task_scratch + static_cast<std::size_t>(task) * plan.task_scratch;
-  if (plan.few_rows) {
+  if (plan.split == GemmSplit::kChunks) {
+    ComputeChunks(job, Part(ChunksOf(plan), task, plan.tasks), scratch);
+  } else if (plan.few_rows) {
     ComputeFewRows(job, panels, scratch);
   } else {
     const Range row_blocks =
@@ -271,11 +331,13 @@ void Execute(Executor& executor, Job<T>& job, T* scratch) {
   if (plan.a_scratch != 0) CopyA(executor, job, scratch);
   if (plan.b_scratch != 0) PackAllPanels(executor, job, scratch + plan.a_scratch);
   job.task_scratch = scratch + plan.a_scratch + plan.b_scratch;
+  job.chunk_sums = job.task_scratch + static_cast<std::size_t>(plan.tasks) * plan.task_scratch;
   if (plan.tasks == 1) {
     RunTask(job, 0);
   } else {
     RunTasks(executor, plan.tasks, [&job](int task) { RunTask(job, task); });
   }
+  if (plan.split == GemmSplit::kChunks) AddUpChunks(job);
   if (job.options.activation != Activation::kIdentity && !job.activate_blocks) {
     RunTasks(executor, plan.tasks, [&job](int task) {
       const Range rows = Part(job.plan.m, task, job.plan.tasks);
@@ -286,7 +348,7 @@ void Execute(Executor& executor, Job<T>& job, T* scratch) {
 
 std::size_t ScratchBytes(const GemmPlan& plan) {
   const std::size_t elements =
-      plan.a_scratch + plan.b_scratch + static_cast<std::size_t>(plan.tasks) * plan.task_scratch;
+      plan.a_scratch + plan.b_scratch + static_cast<std::size_t>(plan.tasks) * plan.task_scratch + ChunkSums(plan);
   return elements * internal::SizeOf(plan.type);
 }
 
@@ -312,6 +374,8 @@ Status RunBlocks(Context& context, const GemmPlan& plan, const MatrixView<const 
   const kernels::KernelTable& table = context.kernels().table();
   // A function of whole rows needs whole rows in one block.
   const bool whole_rows = plan.split != GemmSplit::kColumns && (plan.few_rows || plan.block_panels == plan.panels);
+  const bool activates_blocks = options.activation != Activation::kIdentity && plan.split != GemmSplit::kChunks &&
+                                (internal::IsElementwise(options.activation) || whole_rows);
   Job<T> job{.plan = plan,
              .table = table,
              .tiles = internal::GemmRow<T>(table).ForColumns(plan.n, plan.interleaved),
@@ -321,9 +385,7 @@ Status RunBlocks(Context& context, const GemmPlan& plan, const MatrixView<const 
              .panel_stride = packed != nullptr ? packed->panel_stride() : 0,
              .c = c,
              .options = options,
-             .task_scratch = nullptr,
-             .activate_blocks = options.activation != Activation::kIdentity &&
-                                (internal::IsElementwise(options.activation) || whole_rows)};
+             .activate_blocks = activates_blocks};
   Execute(context.executor(), job, scratch);
   return Status();
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "doctest/doctest.h"
+#include "gemm_case.h"
 #include "lanewise/gemm.h"
 #include "network.h"
 #include "oracle.h"
@@ -208,6 +209,41 @@ TEST_CASE("A status keeps its message when it is copied and moved; success has n
   copy = bad;
   const Status moved = std::move(copy);
   CHECK(moved.message() == "what is wrong");
+}
+
+TEST_CASE_TEMPLATE("Threads that share a long K change no bit", T, float, double, std::int32_t, std::int64_t) {
+  ForEachTier([](Tier tier, const kernels::KernelTable&) {
+    for (const int threads : {2, 3, 5}) {
+      ThreadPool pool(threads);
+      Context context(KernelsOf(tier), pool);
+      Machine machine = context.machine();
+      machine.thread_break_even = 0;
+      context.set_machine(machine);
+      std::uint64_t seed = 0;
+      for (const std::ptrdiff_t k : {512, 1281}) {
+        for (const std::ptrdiff_t m : {1, 2}) {
+          for (const std::ptrdiff_t n : {1, 3, 16}) {
+            for (const Layout a : {Layout::kDense, Layout::kTransposed, Layout::kReversed}) {
+              for (const bool packed : {false, true}) {
+                Case t{.m = m, .n = n, .k = k, .a = a, .b = packed ? Layout::kDense : a, .c = Layout::kPadded};
+                t.packed = packed;
+                t.bias = m == 1;
+                t.beta = m == 1 ? 0 : -2;
+                t.alpha = n == 3 ? 3 : 1;
+                const GemmShape shape{.type = kElementType<T>, .m = m, .n = n, .k = k, .b_packed = packed};
+                if (m == 1 && n == 1 && k > 256 * threads) {
+                  CHECK(PlanGemm(shape, context.kernels(), machine, threads).split == GemmSplit::kChunks);
+                }
+                Check<T>(context, ClassOf(tier), t, ++seed);
+                t.data = Data::kSpecial;
+                Check<T>(context, ClassOf(tier), t, ++seed);
+              }
+            }
+          }
+        }
+      }
+    }
+  });
 }
 
 }  // namespace

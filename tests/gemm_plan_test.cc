@@ -165,6 +165,38 @@ TEST_CASE("A plan is pure, and explains each of its choices") {
   }
 }
 
+TEST_CASE("More threads on offer never leave a plan with fewer, nor with more than have work") {
+  ForEachTier([](Tier tier, const kernels::KernelTable&) {
+    const Kernels kernels = KernelsOf(tier);
+    const Machine machine;
+    const std::ptrdiff_t shapes[][3] = {{64, 128, 784},   {512, 512, 512}, {1, 4096, 4096}, {128, 128, 128},
+                                        {1, 1, 16000000}, {10, 5, 50000},  {4096, 2, 512},  {1000, 1000, 1000}};
+    for (const auto& [m, n, k] : shapes) {
+      CAPTURE(m);
+      CAPTURE(n);
+      CAPTURE(k);
+      int tasks = 1;
+      for (int threads = 2; threads <= 300; ++threads) {
+        CAPTURE(threads);
+        const GemmPlan plan = PlanGemm({.m = m, .n = n, .k = k}, kernels, machine, threads);
+        CHECK(plan.tasks >= tasks);
+        CHECK(plan.tasks <= threads);
+        CHECK(plan.tasks * machine.thread_break_even <= 2.0 * static_cast<double>(m * n * k));
+        tasks = plan.tasks;
+      }
+      CHECK(tasks > 1);
+    }
+    const auto explain = [&](std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, const char* words) {
+      const std::string text = Explain(PlanGemm({.m = m, .n = n, .k = k}, kernels, machine, 300));
+      CHECK_MESSAGE(text.find(words) != std::string::npos, text);
+    };
+    explain(1, 1, 16000000, "16 (each owns whole chunks of K=256, which are added up in order; each has 1000000");
+    explain(2000, 32, 4000, "each has 1000000 multiply-adds at least");
+    explain(10, 20000, 1000, "of B");
+    explain(100, 1, 1, "below the break-even of 2000000");
+  });
+}
+
 TEST_CASE("A plan made beforehand gives the same bits, and only for its own product") {
   Context context = BestContext();
   Random random(5, Stream::kUser);

@@ -102,7 +102,8 @@ enum class GemmSplit : std::uint8_t {
   kOneThread,   // the executor has one thread
   kColumns,     // threads own whole panels of B
   kRows,        // threads own rows of C
-  kIndivisible  // neither gives each thread a tile
+  kChunks,      // threads own whole chunks of K, whose sums are added up in order at the end
+  kIndivisible  // a single tile, and a single chunk of K
 };
 
 // How a product is computed, and why. Plain data.
@@ -142,7 +143,8 @@ constexpr NumericClass ClassOf(const GemmPlan& plan) {
   return plan.type == ElementType::kF32 || plan.type == ElementType::kF64 ? ClassOf(plan.tier) : NumericClass::kExact;
 }
 
-// A pure function of its arguments. `threads` is what the executor offers.
+// A pure function of its arguments. `threads` is what the executor offers; a plan uses as many of them as it has work
+// for, and no fewer for being offered more.
 GemmPlan PlanGemm(const GemmShape& shape, const Kernels& kernels, const Machine& machine, int threads);
 
 // Gemm by a plan made beforehand, which spares a small product the planning. Further error: kInvalidArgument if the

@@ -50,6 +50,12 @@ Result<Context> Context::Make(std::string_view request) {
   }
 }
 
+Result<Context> Context::Make(std::string_view request, Executor& executor) {
+  Result<Context> context = Make(request);
+  if (context.ok()) context->executor_ = &executor;
+  return context;
+}
+
 Context::Context(Context&&) noexcept = default;
 Context& Context::operator=(Context&&) noexcept = default;
 Context::~Context() = default;

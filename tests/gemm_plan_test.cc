@@ -17,11 +17,12 @@
 #include "lanewise/random.h"
 #include "tiers.h"
 
-// Counts what this program allocates.
+// Counts what this program allocates; the one of that number fails.
 static std::atomic<long> g_allocations{0};
+static std::atomic<long> g_failing{-1};
 
 void* operator new(std::size_t size) {
-  ++g_allocations;
+  if (g_allocations++ == g_failing) throw std::bad_alloc();
   if (void* p = std::malloc(size)) return p;
   throw std::bad_alloc();
 }
@@ -34,9 +35,10 @@ void* operator new(std::size_t size, std::align_val_t alignment, const std::noth
   const auto align = static_cast<std::size_t>(alignment);
   return std::aligned_alloc(align, (size + align - 1) / align * align);
 }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+// Inlined, GCC would see free called on what operator new returned, and warn.
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
 
 namespace lanewise::test {
 namespace {
@@ -229,6 +231,29 @@ TEST_CASE("A plan made beforehand gives the same bits, and only for its own prod
   shape.b_packed = false;
   shape.type = ElementType::kF64;
   refused(PlanGemm(shape, context.kernels(), context.machine(), 1), {});
+}
+
+TEST_CASE("A context has the kernels and the executor that it is made with, or says what is wrong") {
+  SerialExecutor executor;
+  const Result<Context> context = Context::Make("portable", executor);
+  REQUIRE(context.ok());
+  CHECK(&context->executor() == &executor);
+  CHECK(context->kernels().TierName() == "portable");
+  CHECK(BestContext().executor().Threads() == 1);
+  CHECK(Context::Make("portabel", executor).status().code() == StatusCode::kUnknownName);
+}
+
+TEST_CASE("Whichever of its allocations fails, Context::Make says that memory is short") {
+  SerialExecutor executor;
+  int failed = 0;
+  for (bool made = false; !made; failed += made ? 0 : 1) {
+    g_failing = g_allocations + failed;
+    const Result<Context> context = Context::Make("portable", executor);
+    g_failing = -1;
+    made = context.ok();
+    if (!made) CHECK(context.status().code() == StatusCode::kOutOfMemory);
+  }
+  CHECK(failed > 1);
 }
 
 TEST_CASE("After Reserve, executing the plan allocates nothing") {

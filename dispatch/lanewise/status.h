@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Status and Result<T>: how every function of Lanewise that can fail reports it. No exception leaves the library.
+// Status and Result<T>: how every function of Lanewise that can fail reports it. The library throws nothing of its own.
+// Where memory is short, the standard library's std::bad_alloc may pass through it:
+//
+// - A function that names kOutOfMemory among its errors returns that where memory for its work is not to be had. An
+//   error's message takes some hundred bytes; where not even these are left, any function that fails may throw.
+// - Functions that do not name it, and make texts, lists or copies, throw: SelectKernels, ListKernels, Explain,
+//   DefaultThreads, FullSweep, WriteFile, those of cpu.h and environment.h that return strings, the constructors of
+//   Context (Context::Make does not), and copying a Status, an Mlp or another value that owns memory.
+// - Gemm, the functions of functions.h, Predict and Trainer::Step allocate scratch memory alone, unless they fail.
+//
+// Callbacks (an executor's tasks, progress, candidates) must not throw.
 
 #pragma once
 

@@ -44,14 +44,17 @@ inline constexpr int kScratchKinds = 2;
 // largest call needs and stays; after that no call allocates.
 class Context {
  public:
-  // Runs on the calling thread alone. These two throw std::bad_alloc where a few hundred bytes are not to be had; Make
-  // returns kOutOfMemory.
-  explicit Context(Kernels kernels);
-  // Runs on `executor`, which must outlive the Context.
-  Context(Kernels kernels, Executor& executor);
-
-  // Selects kernels by `request` (the grammar of SelectKernels), with that function's errors.
+  // Selects kernels by `request` (the grammar of SelectKernels), with that function's errors; kOutOfMemory. An empty
+  // request takes the best tier: LANEWISE_ISA is not looked at (RequestFromEnvironment() in environment.h reads it).
+  // The first runs on the calling thread alone, the second on `executor`, which must outlive the Context: a ThreadPool,
+  // or one of your own.
   static Result<Context> Make(std::string_view request = {});
+  static Result<Context> Make(std::string_view request, Executor& executor);
+
+  // The same for kernels that are selected already. These two throw std::bad_alloc where a few kilobytes are not to be
+  // had.
+  explicit Context(Kernels kernels);
+  Context(Kernels kernels, Executor& executor);
 
   Context(Context&&) noexcept;
   Context& operator=(Context&&) noexcept;
@@ -60,6 +63,8 @@ class Context {
   const Kernels& kernels() const { return kernels_; }
   Executor& executor() const { return *executor_; }
   const Machine& machine() const { return machine_; }
+  // What products are planned for from now on, instead of the CPU at hand: other cache sizes or another break-even of
+  // threads. No bit of a result depends on it. Forgets the plans of the last products.
   void set_machine(const Machine& machine);
 
   // At least `bytes` of scratch memory of a kind, aligned to 64 bytes, valid until the next call for that kind; null if

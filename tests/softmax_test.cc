@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The softmaxes on hard rows: within the bounds of functions.h (docs/accuracy.md has their proof) against long double,
-// the special cases, and rows of a matrix between unreadable pages.
+// The softmaxes on hard rows and their gradients: within the bounds of functions.h (docs/accuracy.md has their proof)
+// against long double, the special cases, and rows of a matrix between unreadable pages.
 
 #include <algorithm>
 #include <cmath>
@@ -18,6 +18,7 @@
 #include "kernel_table.h"
 #include "reference.h"
 #include "tiers.h"
+#include "typed_rows.h"
 
 namespace lanewise::test {
 namespace {
@@ -161,6 +162,90 @@ TEST_CASE_TEMPLATE("the exponentials are as accurate as the proof of the bounds 
     T one;
     exp.run(&zero, &one, 1);
     CHECK(one == 1);
+  });
+}
+
+// The largest error of a gradient's results, as a share of what functions.h allows.
+template <typename T>
+struct GradientShare {
+  explicit GradientShare(NumericClass numeric_class) : extra(numeric_class == NumericClass::kFma ? 0 : 1) {}
+
+  void Softmax(const std::vector<T>& y, const std::vector<T>& dy, const std::vector<T>& dx) {
+    long double sum = 0;
+    long double magnitudes = 0;
+    for (std::size_t j = 0; j < y.size(); ++j) {
+      const long double product = static_cast<long double>(y[j]) * dy[j];
+      sum += product;
+      magnitudes += std::fabs(product);
+    }
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const long double exact = y[i] * (dy[i] - sum);
+      Take(dx[i], exact,
+           2 * std::fabs(exact) + (Steps(y) + 4) * std::fabs(static_cast<long double>(y[i])) * magnitudes);
+    }
+  }
+
+  void LogSoftmax(const std::vector<T>& y, const std::vector<T>& dy, const std::vector<T>& dx) {
+    long double sum = 0;
+    long double magnitudes = 0;
+    for (const T v : dy) {
+      sum += v;
+      magnitudes += std::fabs(v);
+    }
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const long double e = std::exp(static_cast<long double>(y[i]));
+      const long double exact = dy[i] - e * sum;
+      Take(dx[i], exact, std::fabs(exact) + (Steps(y) + 5 + extra) * e * magnitudes);
+    }
+  }
+
+  long double worst = 0;
+
+ private:
+  // Of a row in one of 16 lanes.
+  static long double Steps(const std::vector<T>& y) {
+    const std::size_t steps = (y.size() + 15) / 16;
+    return static_cast<long double>(steps);
+  }
+
+  void Take(T result, long double exact, long double bound) {
+    const long double unit = std::numeric_limits<T>::epsilon() / 2;
+    const long double error = std::fabs(result - exact);
+    if (error > 0) worst = std::max(worst, error / (bound * unit));
+  }
+
+  long double extra;
+};
+
+TEST_CASE_TEMPLATE("the softmaxes' gradients err no more than stated", T, float, double) {
+  ForEachTier([](Tier tier, const kernels::KernelTable& table) {
+    GradientShare<T> softmax(ClassOf(tier));
+    GradientShare<T> log_softmax(ClassOf(tier));
+    for (const std::size_t n : Lengths()) {
+      for (std::size_t seed = 0; seed < (n <= 40 ? kSeeds : 1); ++seed) {
+        Uniform<T> uniform(seed * 1000 + n);
+        // Sums of one sign, sums that cancel, and results that do.
+        for (const T center : {T{0.5}, T{0}, T{100}}) {
+          std::vector<T> y(n);
+          std::vector<T> log_y(n);
+          std::vector<T> dy(n);
+          std::vector<T> dx(n);
+          for (std::size_t i = 0; i < n; ++i) {
+            y[i] = uniform() / static_cast<T>(n);
+            log_y[i] = -20 * uniform();
+            dy[i] = center + uniform() - T{0.5};
+          }
+          LANEWISE_ROW_OF(T, table, softmax_gradient).run(y.data(), dy.data(), dx.data(), n);
+          softmax.Softmax(y, dy, dx);
+          LANEWISE_ROW_OF(T, table, log_softmax_gradient).run(log_y.data(), dy.data(), dx.data(), n);
+          log_softmax.LogSoftmax(log_y, dy, dx);
+        }
+      }
+    }
+    MESSAGE(static_cast<double>(softmax.worst)
+            << " and " << static_cast<double>(log_softmax.worst) << " of the bounds");
+    CHECK(softmax.worst <= 1);
+    CHECK(log_softmax.worst <= 1);
   });
 }
 

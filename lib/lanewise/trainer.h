@@ -24,8 +24,22 @@ template <typename T>
 struct Batch;
 }
 
-// What is minimised, for a batch of B samples with outputs y and targets t. Means are over the batch and, but for the
+// What is minimised, for a batch of B samples with N outputs y and targets t. Means are over the batch and, but for the
 // first, over the outputs (as PyTorch's CrossEntropyLoss, BCELoss and MSELoss).
+//
+// Operation by operation, with the functions of functions.h, every other operation rounded once, and z the last layer's
+// sums, before its activation:
+//
+//   kSoftmaxCrossEntropy   l = LogSoftmax(z), p = Exp(l); term of a sample: -l[label]
+//                          dz = p * s, at the label (p - 1) * s;  s = 1 / B
+//   kSigmoidCrossEntropy   y = Sigmoid(z); terms: (Relu(z) - z * t) + Log1p(Exp(-|z|))
+//                          dz = (y - t) * s;  s = 1 / (B * N)
+//   kSquaredError          terms: (y - t) * (y - t)
+//                          dy = (y - t) * s, dz by the activation's gradient from y and dy;  s = 2 / (B * N)
+//
+// s is divided in double and then rounded to T. The loss is the sum of the terms, as a double, divided by B, or B * N.
+// The sum is one of T over 16 lanes: term i, row by row, goes to lane i mod 16, ascending, from +0; then the lanes are
+// added over a binary tree of neighbours. The cross-entropies stay finite where a probability rounds to 0 or 1.
 enum class Loss : std::uint8_t {
   kSoftmaxCrossEntropy,  // - log y[label]; the last layer's activation must be softmax
   kSigmoidCrossEntropy,  // - t log y - (1 - t) log(1 - y); the last activation must be sigmoid
@@ -34,6 +48,8 @@ enum class Loss : std::uint8_t {
 
 // "softmax-cross-entropy", "sigmoid-cross-entropy", "squared-error".
 std::string_view Name(Loss loss);
+
+// The loss of that name, if there is one.
 std::optional<Loss> LossFromName(std::string_view name);
 
 struct TrainerOptions {
@@ -53,10 +69,12 @@ struct EpochResult {
 
 // Trains one network. The parameters after a number of steps are the same bits on every tier of a numeric class and for
 // any number of threads. Each step is, in this order (v starts at 0):
-//   forward over the batch; the loss and its gradient; for each layer from the last to the first
-//     dW = x' dz (the contract's order over the batch's rows), db = column sums of dz,
-//     dz of the layer before = (dz W') * act'
-//   v = momentum * v + gradient; w = w - learning_rate * v, each a multiply-add
+//   forward over the batch; the loss and its gradient dz; for each layer from the last to the first
+//     dW = x' dz, a product as Gemm's (its K are the batch's rows)
+//     db = the column sums of dz: each chunk of 256 rows, ascending, from +0, and their sums, ascending, from +0
+//     dz of the layer before: dy = dz W', as Gemm's, and the activation's gradient from its output y and dy
+//   v = momentum * v + gradient; w = w - learning_rate * v, each a multiply-add:
+//     an fma, in the class mul-add with two roundings
 // Not shared between threads.
 template <typename T>
 class Trainer {

@@ -50,7 +50,8 @@ class Kernels {
 //   -avx512           without this tier (any number of them)
 //   gemm_f32=avx2     for this kernel exactly this tier, whatever the rest of the request says
 //
-// An empty request takes the best tier that is compiled and supported. At most one of the first two forms may be
+// An empty request takes the best tier that is compiled and supported. LANEWISE_ISA is not looked at: pass on what
+// RequestFromEnvironment() (lanewise/environment.h) says if it shall count. At most one of the first two forms may be
 // given. Spaces around items are allowed; names are lower case. Errors, all of them before anything is chosen:
 //   kInvalidArgument  the request does not follow the grammar, contradicts itself, or leaves no tier
 //   kUnknownName      no such tier or kernel; names the valid ones and the nearest
@@ -79,7 +80,8 @@ struct TierStanding {
 struct KernelListing {
   std::string kernel;  // "gemm_f32"
   std::string type;    // "f32", "f64", "i32", "i64"
-  std::string kind;    // "gemm", "unary", "gradient", "row", ...
+  // "gemm", "unary", "gradient", "row", "row gradient", "sum", "column sum", "optimizer" or "convert".
+  std::string kind;
   bool has_choice = false;
   Tier chosen = Tier::kPortable;  // if has_choice
   std::vector<TierStanding> tiers;

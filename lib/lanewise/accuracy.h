@@ -72,6 +72,7 @@ struct SweepBlock {
 inline constexpr std::uint32_t kChunk = std::uint32_t{1} << 20;
 inline constexpr std::uint32_t kChunks = 4096;
 
+// That of number `index` < kChunks, unchecked.
 SweepBlock Chunk(std::uint32_t index);
 
 // All chunks.
@@ -115,7 +116,7 @@ void ReferenceValues(Function function, const float* x, double* y, std::size_t n
 // A search is rounds of blocks of so many inputs.
 inline constexpr std::size_t kSearchBlock = std::size_t{1} << 16;
 
-// The inputs of the search's first round. A block, whatever its index, is a mixture of
+// The kSearchBlock inputs of a block of the search's first round, to x. A block, whatever its index, is a mixture of
 // - all bit patterns; magnitudes from 2^-40 to 2^11; the interval where the function is neither constant nor infinite,
 // - the neighbourhoods, of every width, of zero, 1, the largest and smallest numbers, the function's limits and the
 //   places where it changes its formula, and of the multiples of ln 2 / 4 (or, for logarithms, of the numbers 2^k,

@@ -3,10 +3,19 @@
 // Matrix multiplication: C = act(alpha * A * B + beta * C + bias), for float and double, and for
 // std::int32_t and std::int64_t.
 //
-// Each floating-point element is computed in one order of operations that depends on N and K alone (see the numerics
-// contract): not on the number of rows, the tile, the blocks, threads, packing, strides or (within a numeric class) the
-// tier. A transposed operand is a view with its strides swapped. With beta = 0, C is written and not read; with alpha =
-// 0, A and B are not read. The result is the same bits with packed and unpacked B.
+// Each floating-point element is computed in one order of operations that depends on N and K alone: not on the number
+// of rows, the tile, the blocks, threads, packing, strides or (within a numeric class) the tier. The products are added
+// up in chunks of Q = 256 of K; in a chunk product k goes to chain k mod c, of c = 16 chains for N = 1, 4 for
+// N = 2..16, 1 above; the first chain begins with bias + beta * C. The chains are added over a tree of neighbours, the
+// chunks in ascending order. With u = 2^-24 for float, 2^-53 for double, to first order in u and barring overflow and
+// underflow, the sum that the activation is given has
+//   |error| <= n u (sum over k of |a_ik b_kj| + |bias_j| + |beta c_ij|),
+//   n = ceil(min(K, Q) / c) + log2(c) + ceil(K / Q) - 1,
+// and one more each in the class mul-add, for alpha other than 0 and 1, and for beta other than 0. docs/numerics.md
+// (installed as share/doc/lanewise/numerics.md) states every operation, and has errors that were measured.
+//
+// A transposed operand is a view with its strides swapped. With beta = 0, C is written and not read; with alpha = 0, A
+// and B are not read. The result is the same bits with packed and unpacked B.
 //
 // Integers are exact modulo 2^32 or 2^64 (two's complement, as unsigned arithmetic wraps around), alpha, beta and bias
 // included: the same on every tier, in whatever order. Their activation is kIdentity or kRelu.
@@ -36,9 +45,9 @@ struct GemmOptions {
 
 // C (M x N) = act(alpha * A (M x K) * B (K x N) + beta * C + bias). T is float, double, std::int32_t or std::int64_t.
 // Dimensions of 0 are allowed; with K = 0 the products contribute nothing.
-// Errors (C is untouched): kInvalidArgument for shapes that do not match, a null pointer to elements, a C whose
-// columns are not contiguous or whose rows overlap, C overlapping A, B or the bias, or an activation that
-// integers do not have; kOutOfMemory.
+// Errors (C is untouched): kInvalidArgument for shapes that do not match, negative sizes, sizes or strides by which a
+// matrix would span 2^55 bytes or more, a null pointer to elements, a C whose columns are not contiguous or whose rows
+// overlap, C overlapping A, B or the bias, or an activation that integers do not have; kOutOfMemory.
 template <typename T>
 Status Gemm(Context& context, const MatrixView<const T>& a, const MatrixView<const T>& b, const MatrixView<T>& c,
             const GemmOptions<T>& options = {});
@@ -71,7 +80,8 @@ inline constexpr ElementType kElementType = std::is_integral_v<T>
 // other, that of one row repeated.)
 inline constexpr std::ptrdiff_t kDenseStride = PTRDIFF_MIN;
 
-// What a plan depends on besides the machine. Strides are in elements.
+// What a plan depends on besides the machine. Strides are in elements. Sizes are as Gemm accepts them: none negative,
+// no matrix of 2^55 bytes or more; PlanGemm does not check it.
 struct GemmShape {
   ElementType type = ElementType::kF32;
   std::ptrdiff_t m = 0, n = 0, k = 0;
@@ -99,7 +109,7 @@ enum class PackB : std::uint8_t {
 
 enum class GemmSplit : std::uint8_t {
   kSmall,       // below the break-even of threads: one thread
-  kOneThread,   // the executor has one thread
+  kOneThread,   // the executor has one thread (a number below 1 counts as 1)
   kColumns,     // threads own whole panels of B
   kRows,        // threads own rows of C
   kChunks,      // threads own whole chunks of K, whose sums are added up in order at the end

@@ -39,12 +39,13 @@ struct MatrixView {
 
   MatrixView Transposed() const { return {data, cols, rows, col_stride, row_stride}; }
 
-  // Rows [begin, begin + count).
+  // Rows [begin, begin + count), all of them rows of this view: 0 <= begin, 0 <= count, begin + count <= rows. Like
+  // the indices of an element, they are not checked.
   MatrixView Rows(std::ptrdiff_t begin, std::ptrdiff_t count) const {
     return {data + begin * row_stride, count, cols, row_stride, col_stride};
   }
 
-  // Columns [begin, begin + count).
+  // Columns [begin, begin + count), likewise.
   MatrixView Columns(std::ptrdiff_t begin, std::ptrdiff_t count) const {
     return {data + begin * col_stride, rows, count, row_stride, col_stride};
   }

@@ -47,7 +47,7 @@ class Mlp {
   std::ptrdiff_t inputs() const { return layers_.front().inputs; }
   std::ptrdiff_t outputs() const { return layers_.back().outputs; }
 
-  // W of a layer, inputs x outputs, and its `outputs` biases.
+  // W of a layer, inputs x outputs, and its `outputs` biases. Here and below layer < layers().size(), unchecked.
   MatrixView<const T> weights(std::size_t layer) const;
   MatrixView<T> weights(std::size_t layer);
   std::span<const T> bias(std::size_t layer) const;
@@ -110,13 +110,14 @@ inline constexpr std::int32_t kMostConfusionClasses = 4096;
 // How well a network does on a data set that has labels or targets.
 struct Evaluation {
   std::ptrdiff_t samples = 0;
-  // Classification: the class with the largest output (the first of equals) is the label's; with one output, whether it
-  // is at least one half. confusion[label * classes + predicted] counts, empty for more than kMostConfusionClasses.
-  std::ptrdiff_t correct = 0;
-  double accuracy = 0;
-  std::int32_t classes = 0;
-  std::vector<std::int64_t> confusion;
-  // The mean over samples and outputs of (output - target)^2; for labels the target is 1 at the label and 0 elsewhere.
+  // With labels, and 0 or empty where there are targets alone. The predicted class is the one with the largest output
+  // (the first of equals); a single output stands for two classes and predicts 1 if it is at least one half, else 0.
+  std::ptrdiff_t correct = 0;           // samples whose predicted class is the label
+  double accuracy = 0;                  // their share
+  std::int32_t classes = 0;             // the number of outputs, 2 for a single one
+  std::vector<std::int64_t> confusion;  // counts, at [label * classes + predicted]; empty above kMostConfusionClasses
+  // The mean over samples and outputs of (output - target)^2. For labels the target is 1 at the label and 0 elsewhere,
+  // for a single output the label itself, 0 or 1. Labels count where there are targets too.
   double squared_error = 0;
 };
 

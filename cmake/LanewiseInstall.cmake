@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# What `cmake --install` installs: the archives with their headers, the descriptions for find_package and pkg-config, and
-# the programs. Included after all targets exist.
+# What `cmake --install` installs: the archives with their headers, the descriptions for find_package and pkg-config, the
+# documents that the headers name, and the programs. Included after all targets exist.
 include(CMakePackageConfigHelpers)
 
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/lanewise")
@@ -25,6 +25,9 @@ endif()
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/lanewise-config-version.cmake" COMPATIBILITY SameMinorVersion)
 install(FILES "${CMAKE_CURRENT_LIST_DIR}/lanewise-config.cmake" "${PROJECT_BINARY_DIR}/lanewise-config-version.cmake"
         DESTINATION "${package_dir}")
+
+install(FILES "${PROJECT_SOURCE_DIR}/docs/accuracy.md" "${PROJECT_SOURCE_DIR}/docs/numerics.md"
+        DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/doc/lanewise")
 
 foreach(program lanewise_cli lanewise-bench)
   if(TARGET ${program})

@@ -66,6 +66,10 @@ if grep -rnE '#include ["<](hwy|fmt|nlohmann|zlib)' "$prefix/include"; then
   fail "a public header includes a library's header"
 fi
 
+for document in $(grep -rhoE 'share/doc/lanewise/[a-z]+\.md' "$prefix/include" | sort -u); do
+  [[ -s $prefix/$document ]] || fail "a public header names $document, which is not installed"
+done
+
 use find_package -DCMAKE_PREFIX_PATH="$prefix"
 # refuses ARGUMENTS TEXT: find_package(lanewise ARGUMENTS REQUIRED) fails and says TEXT.
 refuses() {

@@ -23,6 +23,7 @@
 #include "hwy/highway.h"
 #include "kernel_table.h"
 #include "pack-inl.h"
+#include "partial-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lanewise::HWY_NAMESPACE {
@@ -48,19 +49,18 @@ constexpr TileFunction<T> WideOrNull() {
   if constexpr (kPanels == 1) return nullptr;
   return &ColumnTile<T, kRows, kVecs, kPanels, kChains>;
 }
-// Where masked loads touch nothing beyond the mask, and cost no more than others.
 template <typename T, int kRows, int kChains>
 constexpr TileFunction<T> NarrowOrNull() {
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-  return &ColumnTile<T, kRows, 1, 1, kChains, true>;
-#else
-  return nullptr;
-#endif
+  if constexpr (!kMasksLoads) {
+    return nullptr;
+  } else {
+    return &ColumnTile<T, kRows, 1, 1, kChains, true>;
+  }
 }
+// Where the loops of four steps a turn are (AllSteps).
 template <typename T, int kRows, int kVecs, int kChains, bool kNarrow>
 constexpr BlocksFunction<T> BlocksOrNull() {
-  constexpr bool kHasNarrow = HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3;
-  if constexpr (!HWY_NATIVE_FMA || !hwy::IsFloat<T>() || (kNarrow && !kHasNarrow)) {
+  if constexpr (!HWY_NATIVE_FMA || !hwy::IsFloat<T>() || (kNarrow && !kMasksLoads)) {
     return nullptr;
   } else {
     return &ColumnBlocks<T, kRows, kVecs, kChains, kNarrow>;
@@ -86,9 +86,10 @@ constexpr auto LanesOverRowsOrNull() -> void (*)(const TileArgs<T>&, std::ptrdif
   return nullptr;
 }
 
+// One step of K is an outer product.
 template <typename T, int kVecs, int kChains, int kSteps>
 constexpr auto HeldOrNull() -> void (*)(const TileArgs<T>&, std::ptrdiff_t) {
-  if constexpr (kVecs != 1 || kChains != 4 || kSteps == 1 || kSteps > kMaxHeld) {
+  if constexpr (kVecs != 1 || kChains != 4 || kSteps == 1 || kSteps > TileShape::kHeldSteps) {
     return nullptr;
   } else {
     return &HeldRows<T, kSteps>;
@@ -101,7 +102,7 @@ constexpr void SetHeld(GemmTiles<T>& tiles, std::index_sequence<kStep...>) {
 
 template <typename T, int kVecs, int kChains, std::size_t... kRow, std::size_t... kFew>
 constexpr GemmTiles<T> MakeColumnTiles(std::index_sequence<kRow...>, std::index_sequence<kFew...>) {
-  static_assert(sizeof...(kRow) <= kMaxMr);
+  static_assert(sizeof...(kRow) <= kMaxMr && TileShape::kHeldSteps <= kernels::kMaxHeldSteps);
   constexpr const int(&kWide)[kMaxFewRows] = kChains == 1 ? TileShape::kWide1 : TileShape::kWide4;
   constexpr const int(&kLong)[kMaxFewRows] = kChains == 1 ? TileShape::kLong1 : TileShape::kLong4;
   // Few rows are one block of rows, so that no other task computes them too.
@@ -111,7 +112,6 @@ constexpr GemmTiles<T> MakeColumnTiles(std::index_sequence<kRow...>, std::index_
                         .k_group = 1,
                         .unit_k_stride = false,
                         .prefetches = kChains == 1,
-                        .pack_rows = nullptr,
                         .pack_columns = &PackColumns<T, kVecs* static_cast<int>(HWY_LANES(T))>,
                         .tile = {&ColumnTile<T, kRow + 1, kVecs, 1, kChains>...},
                         .slim_nr = kVecs == 1 ? 0 : static_cast<int>(HWY_LANES(T)),
@@ -122,12 +122,11 @@ constexpr GemmTiles<T> MakeColumnTiles(std::index_sequence<kRow...>, std::index_
                         .narrow_blocks = {BlocksOrNull<T, kRow + 1, 1, kChains, true>()...},
                         .outer = &OuterProduct<T, (kChains > 1)>,
                         .lanes_over_rows = LanesOverRowsOrNull<T, kChains>(),
-                        .held = {},
                         .few_rows = FewRows(kWide, kLong),
                         .wide_panels = {kWide[kFew]...},
                         .wide = {WideOrNull<T, kFew + 1, kVecs, kWide[kFew], kChains>()...},
                         .long_k = {LongOrNull<T, kFew + 1, kVecs, kLong[kFew], kChains>()...}};
-  SetHeld<T, kVecs, kChains>(tiles, std::make_index_sequence<kernels::kMaxHeldK>());
+  SetHeld<T, kVecs, kChains>(tiles, std::make_index_sequence<kernels::kMaxHeldSteps>());
   return tiles;
 }
 
@@ -139,22 +138,8 @@ constexpr GemmTiles<T> MakeOneColumnTiles(std::index_sequence<kRow...>) {
           .k_group = 1,
           .unit_k_stride = true,
           .prefetches = false,
-          .pack_rows = nullptr,
-          .pack_columns = nullptr,
           .tile = {&OneColumnTile<T, kRow + 1, TileShape::kVecs16<T>>...},
-          .slim_nr = 0,
-          .slim = {},
-          .narrow = {},
-          .tile_blocks = {},
-          .slim_blocks = {},
-          .narrow_blocks = {},
-          .outer = &OuterProduct<T, true>,
-          .lanes_over_rows = nullptr,
-          .held = {},
-          .few_rows = 0,
-          .wide_panels = {},
-          .wide = {},
-          .long_k = {}};
+          .outer = &OuterProduct<T, true>};
 }
 
 // More rows would not reuse the panel more than is needed. (NEON: of 8 rows of doubles GCC 12 keeps some in memory.)
@@ -197,15 +182,6 @@ constexpr GemmTiles<T> MakeInterleavedTiles(std::index_sequence<kRow...>, std::i
           .pack_rows = &PackRowsInterleaved<T, kNr>,
           .pack_columns = &PackColumnsInterleaved<T, kNr>,
           .tile = {&InterleavedTile<T, kRow + 1, kUnits, 1, 1>...},
-          .slim_nr = 0,
-          .slim = {},
-          .narrow = {},
-          .tile_blocks = {},
-          .slim_blocks = {},
-          .narrow_blocks = {},
-          .outer = nullptr,
-          .lanes_over_rows = nullptr,
-          .held = {},
           .few_rows = FewRows(kShape.panels, kShape.streams),
           .wide_panels = {kShape.panels[kFew]...},
           .wide = {InterleavedOrNull<T, kFew + 1, kUnits, kShape.panels[kFew], 1>()...},

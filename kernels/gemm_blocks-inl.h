@@ -23,18 +23,6 @@ namespace lanewise::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 using kernels::TileArgs;
 
-// What outputs start from: bias or +0.
-template <bool kFull, class D, typename T, std::size_t... kVec, std::size_t... kI>
-HWY_INLINE void StartFromBias(D d, const TileArgs<T>& t, hn::Vec<D>* acc, std::index_sequence<kVec...>,
-                              std::index_sequence<kI...>) {
-  if (t.bias == nullptr) {
-    ((acc[kI] = hn::Zero(d)), ...);
-  } else {
-    const hn::Vec<D> bias[] = {LoadColumns<kFull>(d, t.bias, kVec, static_cast<std::size_t>(t.n))...};
-    ((acc[kI] = bias[kI % sizeof...(kVec)]), ...);
-  }
-}
-
 template <typename T, int kRows, int kVecs, int kChains, bool kNarrow, bool kFull, bool kAlongRows>
 HWY_INLINE void Blocks(TileArgs<T>& t, std::ptrdiff_t blocks) {
   const hn::ScalableTag<T> d;
@@ -44,7 +32,7 @@ HWY_INLINE void Blocks(TileArgs<T>& t, std::ptrdiff_t blocks) {
     constexpr int kSums = kChainsAtOnce<kChains, kCount> * kCount;
     hn::Vec<hn::ScalableTag<T>> acc[kSums];
     if constexpr (kChains > 1) ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kSums>());
-    StartFromBias<kFull>(d, t, acc, std::make_index_sequence<kVecs>(), kAllOutputs);
+    StartFromBias<kFull, kVecs>(d, t, acc, std::make_index_sequence<kVecs>(), kAllOutputs);
     const Position<T> at{t.a, t.b, nullptr};
     if constexpr (kChains == 4) {
       SumChunk<4, kRows, kVecs, 1, kNarrow>(d, t, at, t.k, acc);

@@ -21,7 +21,6 @@
 #include "hwy/highway.h"
 #include "kernel_table.h"
 #include "partial-inl.h"
-#include "wrapping.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lanewise::HWY_NAMESPACE {
@@ -31,14 +30,17 @@ using kernels::TileArgs;
 // Rows and vectors per row of the tiles. Each FMA takes 4 cycles and two start per cycle (x86 servers since Haswell,
 // most NEON cores likewise), so a tile needs at least 8 accumulators; more rows reuse each load of B more often. The
 // limit is the register file: accumulators + the row of B + one broadcast of A (+ one product without FMA). Of more
-// than kRowsAllChains rows the four chains are computed two at a time.
+// than kVecsAllChains vectors of outputs the four chains are computed two at a time. kHeldSteps: of a B of so many
+// steps and one vector that stays in registers, with 4 chains, their start and a zero, and what stores of part of a
+// vector take; 0: vectors of 4 floats hold too few columns.
 //
 // Few rows: kWide1[m - 1] panels side by side make at least 8 accumulators of m rows and one chain, likewise kWide4 for
 // four chains; kLong1[m - 1] and kLong4 chunks of K side by side do where there are no more panels. 1: not needed.
 struct TileShape {
 #if HWY_TARGET == HWY_AVX3
   static constexpr int kRows1 = 14, kVecs1 = 2;         // 28 + 2 + 1 of 32 registers
-  static constexpr int kRows4 = 6, kRowsAllChains = 6;  // 4 chains x 6 = 24
+  static constexpr int kRows4 = 6, kVecsAllChains = 6;  // 4 chains x 6 = 24
+  static constexpr int kHeldSteps = 16;                 // 16 + 4 + 2 of 32
   static constexpr int kAccumulators16 = 8;
   static constexpr int kAccumulators4 = 25;  // 25 + 5 + 1
   template <typename T>
@@ -46,10 +48,10 @@ struct TileShape {
   static constexpr int kWide1[] = {4, 4, 2, 2, 2, 2}, kWide4[] = {1, 1, 1, 1, 1, 1};
   static constexpr int kLong1[] = {4, 4, 2, 1, 1, 1}, kLong4[] = {2, 1, 1, 1, 1, 1};
 #elif HWY_TARGET == HWY_AVX2
-  static constexpr int kRows1 = 6, kVecs1 = 2;  // 12 + 2 + 1 of 16
-  static constexpr int kRows4 = 6;              // 2 x 6 = 12
-  // 4 x 3 = 12; of these clang keeps two in memory, which costs as many loads per multiply-add as a row less.
-  static constexpr int kRowsAllChains = HWY_COMPILER_CLANG ? 2 : 3;
+  static constexpr int kRows1 = 6, kVecs1 = 2;                       // 12 + 2 + 1 of 16
+  static constexpr int kRows4 = 6;                                   // 2 x 6 = 12
+  static constexpr int kVecsAllChains = HWY_COMPILER_CLANG ? 2 : 3;  // 4 x 3 = 12, of which clang keeps two in memory
+  static constexpr int kHeldSteps = 8;                               // 8 + 4 + 2 + 1 of 16
   static constexpr int kAccumulators16 = 8;
   static constexpr int kAccumulators4 = 12;  // 12 + 3 + 1
   // Of panels of 6 units two rows fit. Of doubles, narrower panels of more rows are 1.15 (12 columns) and 1.28 times
@@ -60,7 +62,8 @@ struct TileShape {
   static constexpr int kLong1[] = {4, 2, 1, 1, 1, 1}, kLong4[] = {2, 1, 1, 1, 1, 1};
 #elif HWY_TARGET == HWY_NEON
   static constexpr int kRows1 = 7, kVecs1 = 3;          // 21 + 3 + 1 of 32; of 8 rows GCC 12 keeps some in memory
-  static constexpr int kRows4 = 4, kRowsAllChains = 4;  // 4 x 4, likewise
+  static constexpr int kRows4 = 4, kVecsAllChains = 4;  // 4 x 4, likewise
+  static constexpr int kHeldSteps = 0;
   static constexpr int kAccumulators16 = 16;
   static constexpr int kAccumulators4 = 16;  // of more, GCC 12 keeps some in memory
   template <typename T>
@@ -70,7 +73,8 @@ struct TileShape {
 #elif HWY_TARGET == HWY_SSE4
   static constexpr int kRows1 = 2,
                        kVecs1 = 4;  // 8 + 4 + 2 + 1 of 16; a broadcast of floats takes a shuffle: 4 x 2 is 10 % slower
-  static constexpr int kRows4 = 2, kRowsAllChains = 2;
+  static constexpr int kRows4 = 2, kVecsAllChains = 2;
+  static constexpr int kHeldSteps = 0;
   static constexpr int kAccumulators16 = 8;
   static constexpr int kAccumulators4 = 10;  // 10 + 3 + 1 + a product
   template <typename T>
@@ -79,7 +83,8 @@ struct TileShape {
   static constexpr int kLong1[] = {2, 1, 1, 1, 1, 1}, kLong4[] = {2, 1, 1, 1, 1, 1};
 #elif HWY_TARGET == HWY_SCALAR
   static constexpr int kRows1 = 2, kVecs1 = 4;  // 8 scalars, as sse4
-  static constexpr int kRows4 = 2, kRowsAllChains = 2;
+  static constexpr int kRows4 = 2, kVecsAllChains = 2;
+  static constexpr int kHeldSteps = 0;
   static constexpr int kAccumulators16 = 16;
   static constexpr int kAccumulators4 = 8;
   template <typename T>
@@ -142,26 +147,28 @@ struct RowsOfC {
   }
 };
 
-// What outputs start from: bias or +0, plus beta * C.
+// Outputs start from bias or +0 ...
 template <bool kFull, int kVecs, class D, typename T, std::size_t... kVec, std::size_t... kI>
-HWY_INLINE void Start(D d, const TileArgs<T>& t, hn::Vec<D>* acc, std::index_sequence<kVec...>,
-                      std::index_sequence<kI...>) {
-  const auto n = static_cast<std::size_t>(t.n);
-  hn::Vec<D> bias[kVecs];
+HWY_INLINE void StartFromBias(D d, const TileArgs<T>& t, hn::Vec<D>* acc, std::index_sequence<kVec...>,
+                              std::index_sequence<kI...>) {
   if (t.bias == nullptr) {
-    ((bias[kVec] = hn::Zero(d)), ...);
+    ((acc[kI] = hn::Zero(d)), ...);
   } else {
-    ((bias[kVec] = LoadColumns<kFull>(d, t.bias, kVec, n)), ...);
-  }
-  if (t.beta == T{0}) {
+    const hn::Vec<D> bias[] = {LoadColumns<kFull>(d, t.bias, kVec, static_cast<std::size_t>(t.n))...};
     ((acc[kI] = bias[kI % kVecs]), ...);
-  } else {
-    const hn::Vec<D> beta = hn::Set(d, t.beta);
-    RowsOfC<T> c(t);
-    ((acc[kI] = MultiplyAdd(d, beta, LoadColumns<kFull>(d, c.row, kI % kVecs, n), bias[kI % kVecs]),
-      c.template Pass<kI, kVecs>()),
-     ...);
   }
+}
+
+// ... plus beta * C.
+template <bool kFull, int kVecs, class D, typename T, std::size_t... kI>
+HWY_INLINE void Start(D d, const TileArgs<T>& t, hn::Vec<D>* acc, std::index_sequence<kI...> all) {
+  StartFromBias<kFull, kVecs>(d, t, acc, std::make_index_sequence<kVecs>(), all);
+  if (t.beta == T{0}) return;
+  const hn::Vec<D> beta = hn::Set(d, t.beta);
+  RowsOfC<T> c(t);
+  ((acc[kI] = MultiplyAdd(d, beta, LoadColumns<kFull>(d, c.row, kI % kVecs, static_cast<std::size_t>(t.n)), acc[kI]),
+    c.template Pass<kI, kVecs>()),
+   ...);
 }
 
 // The sum over the chains of output vector kIndex, which lie kCount vectors apart.
@@ -208,11 +215,10 @@ HWY_INLINE void AddRowsOfC(D d, const TileArgs<T>& t, hn::Vec<D>* s, std::index_
 
 template <int kVecs, class D, typename T, std::size_t... kI>
 HWY_INLINE void StartAll(D d, const TileArgs<T>& t, hn::Vec<D>* acc, std::index_sequence<kI...> all) {
-  constexpr std::make_index_sequence<kVecs> kAllVecs;
   if (t.n == static_cast<std::int32_t>(kVecs * HWY_LANES(T))) {
-    Start<true, kVecs>(d, t, acc, kAllVecs, all);
+    Start<true, kVecs>(d, t, acc, all);
   } else {
-    Start<false, kVecs>(d, t, acc, kAllVecs, all);
+    Start<false, kVecs>(d, t, acc, all);
   }
 }
 
@@ -241,7 +247,7 @@ HWY_INLINE void SumAll(V* acc, std::index_sequence<kI...>) {
 
 // How many chains a tile computes side by side.
 template <int kChains, int kCount>
-inline constexpr int kChainsAtOnce = kChains == 4 && kCount > TileShape::kRowsAllChains ? 2 : kChains;
+inline constexpr int kChainsAtOnce = kChains == 4 && kCount > TileShape::kVecsAllChains ? 2 : kChains;
 
 template <class D, std::size_t... kI>
 HWY_INLINE void SavePairs(D d, const hn::Vec<D>* acc, hn::TFromD<D>* saved, std::index_sequence<kI...>) {
@@ -265,6 +271,7 @@ HWY_INLINE void SumChunk(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff
     StepsOfChains<kRows, kVecs, kPanels, kNarrow>(d, t, at, k, acc);
     SumAll<4>(acc, kAllOutputs);
   } else {
+    static_assert(kPanels == 1);  // as StepsOfPair
     HWY_ALIGN T saved[kCount * HWY_LANES(T)];
     StepsOfPair<0, kRows, kVecs, kNarrow>(d, t, at, k, acc);
     SavePairs(d, acc, saved, kAllOutputs);

@@ -26,16 +26,6 @@ namespace lanewise::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 using kernels::TileArgs;
 
-// The most steps: B, 4 chains, their start and a zero, and what stores of part of a vector take.
-#if HWY_TARGET == HWY_AVX3
-inline constexpr int kMaxHeld = 16;  // 16 + 4 + 2 of 32
-#elif HWY_TARGET == HWY_AVX2
-inline constexpr int kMaxHeld = 8;  // 8 + 4 + 2 + 1 of 16
-#else
-inline constexpr int kMaxHeld = 0;  // vectors of 4 floats hold too few columns
-#endif
-static_assert(kMaxHeld <= kernels::kMaxHeldK);
-
 // The sum of one row: step k into chain k mod 4.
 template <class D, typename T, std::size_t... kStep>
 HWY_INLINE hn::Vec<D> SumOfRow(D d, const T* a, const hn::Vec<D>* b, hn::Vec<D> start, std::index_sequence<kStep...>) {

@@ -123,22 +123,11 @@ constexpr GemmTiles<T> MakeIntegerTiles(std::index_sequence<kRow...>) {
           .k_group = 1,
           .unit_k_stride = false,
           .prefetches = IntegerTileShape<T>::kNativeProduct,
-          .pack_rows = nullptr,
           .pack_columns = &PackColumns<T, kVecs* static_cast<int>(HWY_LANES(T))>,
           .tile = {IntegerTile<T, kRow + 1, kVecs>()...},
           .slim_nr = kVecs == 1 ? 0 : static_cast<int>(HWY_LANES(T)),
           .slim = {IntegerTile<T, kRow + 1, 1>()...},
-          .narrow = {},
-          .tile_blocks = {},
-          .slim_blocks = {},
-          .narrow_blocks = {},
-          .outer = &OuterProduct<T, false>,
-          .lanes_over_rows = nullptr,
-          .held = {},
-          .few_rows = 0,
-          .wide_panels = {},
-          .wide = {},
-          .long_k = {}};
+          .outer = &OuterProduct<T, false>};
 }
 
 template <typename T>

@@ -114,11 +114,7 @@ void LongTile(const TileArgs<T>& t) {
     at.a += chunk * t.a_k_stride;
     at.b += chunk * t.b_k_stride;
   }
-  if (t.n == static_cast<std::int32_t>(kVecs * HWY_LANES(T))) {
-    StoreAll<true, kVecs>(d, t, s, kAllOutputs);
-  } else {
-    StoreAll<false, kVecs>(d, t, s, kAllOutputs);
-  }
+  FinishAll<kVecs>(d, t, /*first=*/true, s, kAllOutputs);
 }
 
 }  // namespace lanewise::HWY_NAMESPACE

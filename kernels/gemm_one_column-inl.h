@@ -17,6 +17,7 @@
 #include "gemm_columns-inl.h"
 #include "hwy/highway.h"
 #include "kernel_table.h"
+#include "wrapping.h"
 #include "partial-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -101,7 +102,7 @@ template <int kVecs, class D, typename T, std::size_t... kVec>
 HWY_INLINE void FinishRow16(D d, const TileArgs<T>& t, bool first, const hn::Vec<D>* p, std::size_t row,
                             std::index_sequence<kVec...>) {
   hn::Vec<D> sum = p[0];
-  if (t.k != 0) {  // K = 0 is the start itself, as in Finish
+  if (t.k != 0) {  // K = 0 is the start itself, as in SumChunk
     const hn::Vec<D> sums[kVecs] = {SumNeighbours(d, p[kVec])...};
     sum = SumVectors<kVecs>(sums);
   }

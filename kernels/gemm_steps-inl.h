@@ -71,7 +71,7 @@ struct PanelsOfStep {
   std::ptrdiff_t distance;
 
   template <typename T>
-  PanelsOfStep(D /*d*/, const TileArgs<T>& t) : distance(t.b_panel_stride) {}
+  HWY_INLINE PanelsOfStep(D /*d*/, const TileArgs<T>& t) : distance(t.b_panel_stride) {}
 };
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
 template <class D>

@@ -35,8 +35,8 @@ constexpr int Chains(std::ptrdiff_t n) { return n == 1 ? 16 : n <= 16 ? 4 : 1; }
 // One call of a micro-kernel: one tile, m <= MR rows by n <= NR columns, of k steps: whole chunks of kQ, or the last
 // part of K. The tile adds its chunks up itself.
 //   A: m rows; element (i, k) at a[i * a_row_stride + k * a_k_stride].
-//   B: one panel: element (k, j) at b[k * b_k_stride + j], NR of them readable for each k (n for `narrow`, `outer`,
-//   `held`).
+//   B: one panel: element (k, j) at b[k * b_k_stride + j], NR of them readable for each k (slim_nr for `slim`, n for
+//      `narrow`, and for all that takes more than a tile: `outer`, `held`, `lanes_over_rows`).
 //      Packed panels have b_k_stride = NR and are 64-byte aligned; a B whose rows are contiguous is read in place.
 //      Interleaved panels (k_group = 4) are always packed: PanelIndex().
 //   C: element (i, j) at c[i * c_row_stride + j].
@@ -67,9 +67,9 @@ struct TileArgs {
 template <typename T>
 using TileFunction = void (*)(const TileArgs<T>&);
 
-// `blocks` tiles of as many rows each, one below the other, whose every K is one chunk or less (1 <= k <= kQ) and C
-// starts from the bias alone (`first`, beta = 0); hints are ignored. A is contiguous along K or along its rows. Leaves
-// `a` and `c` behind the last tile. What surrounds a tile of few steps takes much of its time.
+// `blocks` tiles of as many rows each, one below the other, where K is one chunk at most (1 <= k <= kQ) and C starts
+// from the bias alone (`first`, beta = 0); hints are ignored. A is contiguous along K or along its rows. Leaves `a` and
+// `c` behind the last tile. What surrounds a tile of few steps takes much of its time.
 template <typename T>
 using BlocksFunction = void (*)(TileArgs<T>&, std::ptrdiff_t blocks);
 
@@ -91,44 +91,44 @@ inline constexpr int kMaxFewRows = 6;
 inline constexpr int kMaxWidePanels = 4;
 
 // Steps of a B that kernels hold in registers, at most.
-inline constexpr int kMaxHeldK = 16;
+inline constexpr int kMaxHeldSteps = 16;
 
 // The tiles for one number of chains; all arrays are indexed by rows - 1.
 template <typename T>
 struct GemmTiles {
   std::int32_t mr;
   std::int32_t nr;
-  std::int32_t k_group;          // of packed panels: 1, or 4
-  bool unit_k_stride;            // a_k_stride must be 1 (the lanes run over chains, that is along k)
-  bool prefetches;               // TileArgs::next is heeded
-  PackFunction<T> pack_rows;     // null: rows are copied
-  PackFunction<T> pack_columns;  // null for one column
+  std::int32_t k_group;                    // of packed panels: 1, or 4
+  bool unit_k_stride;                      // a_k_stride must be 1 (the lanes run over chains, that is along k)
+  bool prefetches;                         // TileArgs::next is heeded
+  PackFunction<T> pack_rows = nullptr;     // null: rows are copied
+  PackFunction<T> pack_columns = nullptr;  // null for one column
   TileFunction<T> tile[kMaxMr];
   // The first slim_nr columns of a panel alone: as tile, with n <= slim_nr. 0: none.
-  std::int32_t slim_nr;
-  TileFunction<T> slim[kMaxMr];
+  std::int32_t slim_nr = 0;
+  TileFunction<T> slim[kMaxMr] = {};
   // Less than a vector of columns, with only n elements of each row of B readable. Null: none; such columns are copied
   // first.
-  TileFunction<T> narrow[kMaxMr];
+  TileFunction<T> narrow[kMaxMr] = {};
   // The same three for several blocks of rows. Null: none.
-  BlocksFunction<T> tile_blocks[kMaxMr];
-  BlocksFunction<T> slim_blocks[kMaxMr];
-  BlocksFunction<T> narrow_blocks[kMaxMr];
+  BlocksFunction<T> tile_blocks[kMaxMr] = {};
+  BlocksFunction<T> slim_blocks[kMaxMr] = {};
+  BlocksFunction<T> narrow_blocks[kMaxMr] = {};
   // All of C for K = 1: `rows` rows of n columns, without limit for either; b_k_stride and `first` do not matter. Null:
   // none.
-  void (*outer)(const TileArgs<T>&, std::ptrdiff_t rows);
+  void (*outer)(const TileArgs<T>&, std::ptrdiff_t rows) = nullptr;
   // All of C for an A whose columns are contiguous (a_row_stride = 1): `rows` rows of n columns, k >= 1 without limit,
   // B in place, `first` set. Null: none.
-  void (*lanes_over_rows)(const TileArgs<T>&, std::ptrdiff_t rows);
+  void (*lanes_over_rows)(const TileArgs<T>&, std::ptrdiff_t rows) = nullptr;
   // All of C for a B of k = index + 1 steps and n columns, at most a vector, which stays in registers: `rows` rows of
   // an A that is contiguous along K, B in place, `first` set. Null: none.
-  void (*held[kMaxHeldK])(const TileArgs<T>&, std::ptrdiff_t rows);
+  void (*held[kMaxHeldSteps])(const TileArgs<T>&, std::ptrdiff_t rows) = {};
   // Several panels side by side: as tile, with n <= wide_panels * NR columns.
-  std::int32_t few_rows;                  // rows for which there is a wide or a long tile, at most
-  std::int32_t wide_panels[kMaxFewRows];  // 1: none
-  TileFunction<T> wide[kMaxFewRows];
+  std::int32_t few_rows = 0;                   // rows for which there is a wide or a long tile, at most
+  std::int32_t wide_panels[kMaxFewRows] = {};  // 1: none
+  TileFunction<T> wide[kMaxFewRows] = {};
   // Several chunks of K side by side: one panel, all of K in one call (k >= 1 without limit, `first` set). Null: none.
-  TileFunction<T> long_k[kMaxFewRows];
+  TileFunction<T> long_k[kMaxFewRows] = {};
 };
 
 // The tiles of interleaved panels, by the width of the panels: tiles[u - 1] has u units of columns.

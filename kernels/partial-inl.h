@@ -20,6 +20,9 @@ HWY_BEFORE_NAMESPACE();
 namespace lanewise::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
+// Whether masked loads touch nothing beyond the mask, and cost no more than others.
+inline constexpr bool kMasksLoads = HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3;
+
 // Lanes [0, n) from p, zero in the others; n is at most the number of lanes.
 template <class D, typename T = hn::TFromD<D>>
 HWY_INLINE hn::Vec<D> LoadFirst(D d, const T* p, std::size_t n) {

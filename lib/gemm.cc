@@ -134,7 +134,7 @@ template <typename T, class B>
     return false;
   }
   // The kernels whose lanes run along K want what they read in place contiguous along K.
-  const bool along_k = plan.n == 1 || plan.interleaved || plan.held;
+  const bool along_k = plan.n == 1 || plan.interleaved || plan.b_in_registers;
   const bool in_place = (zero || alpha == T{1}) && (!along_k || plan.k <= 1 || a.col_stride == 1) &&
                         (!plan.lanes_over_rows || a.row_stride == 1);
   return (in_place || plan.pack_a != PackA::kNo) && Lies(plan, b);

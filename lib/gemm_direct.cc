@@ -37,6 +37,22 @@ void RunOuter(const kernels::GemmTiles<T>& tiles, const GemmPlan& plan, const Ma
   tiles.outer(tile, rows);
 }
 
+// B in registers: row after row, and the activation while they are in L1.
+template <typename T>
+void RunHeld(const kernels::KernelTable& table, const kernels::GemmTiles<T>& tiles, const GemmPlan& plan,
+             const MatrixView<T>& c, Activation activation, kernels::TileArgs<T>& tile) {
+  const auto held = tiles.held[plan.k - 1];
+  if (activation == Activation::kIdentity) return held(tile, plan.m);
+  const std::ptrdiff_t most = std::max<std::ptrdiff_t>(kActivationElements / plan.n, 1);
+  for (std::ptrdiff_t row = 0; row < plan.m; row += most) {
+    const std::ptrdiff_t rows = std::min(most, plan.m - row);
+    held(tile, rows);
+    ActivateRows<T>(table, activation, c.Rows(row, rows));
+    tile.a += rows * tile.a_row_stride;
+    tile.c += rows * tile.c_row_stride;
+  }
+}
+
 // Row blocks of plan.block_rows rows; the others have one fewer.
 std::ptrdiff_t LongerBlocks(const GemmPlan& plan) { return plan.m - (plan.block_rows - 1) * plan.row_blocks; }
 
@@ -77,9 +93,9 @@ void RunFewRows(const kernels::GemmTiles<T>& tiles, const GemmPlan& plan, kernel
 }
 
 // `longer` row blocks of plan.block_rows rows and then `shorter` of one row less, panel after panel. `tile` points at
-// the first one, and will elsewhere. Plain: as BlocksFunction takes them.
+// the first one, and will elsewhere. By blocks: as BlocksFunction takes them.
 template <bool kPacked, typename T>
-[[gnu::always_inline]] inline void RunRows(const kernels::GemmTiles<T>& tiles, const GemmPlan& plan, bool plain,
+[[gnu::always_inline]] inline void RunRows(const kernels::GemmTiles<T>& tiles, const GemmPlan& plan, bool by_blocks,
                                            std::ptrdiff_t longer, std::ptrdiff_t shorter, kernels::TileArgs<T>& tile) {
   const std::ptrdiff_t nr = plan.nr;
   const std::ptrdiff_t rows = plan.block_rows;
@@ -88,7 +104,7 @@ template <bool kPacked, typename T>
   for (std::ptrdiff_t left = plan.n; left > 0; left -= nr) {
     const TilesOfPanel<T> run = ForPanel<kPacked>(tiles, left);
     tile.n = static_cast<std::int32_t>(std::min(nr, left));
-    if (plain) {
+    if (by_blocks) {
       if (longer != 0) run.several[rows - 1](tile, longer);
       if (shorter != 0) run.several[rows - 2](tile, shorter);
     } else {
@@ -111,7 +127,7 @@ template <bool kPacked, typename T>
 // stays in L1.
 template <bool kPacked, typename T>
 void RunRowsByL1(const kernels::KernelTable& table, const kernels::GemmTiles<T>& tiles, const GemmPlan& plan,
-                 const MatrixView<T>& c, Activation activation, bool plain, std::ptrdiff_t blocks,
+                 const MatrixView<T>& c, Activation activation, bool by_blocks, std::ptrdiff_t blocks,
                  kernels::TileArgs<T>& tile) {
   const std::ptrdiff_t longer = LongerBlocks(plan);
   const kernels::TileArgs<T> first = tile;
@@ -124,7 +140,7 @@ void RunRowsByL1(const kernels::KernelTable& table, const kernels::GemmTiles<T>&
     tile.b = first.b;
     tile.c = first.c + row * tile.c_row_stride;
     tile.bias = first.bias;
-    RunRows<kPacked>(tiles, plan, plain, long_ones, end - begin - long_ones, tile);
+    RunRows<kPacked>(tiles, plan, by_blocks, long_ones, end - begin - long_ones, tile);
     if (activation != Activation::kIdentity) ActivateRows<T>(table, activation, c.Rows(row, rows));
     row += rows;
   }
@@ -138,24 +154,25 @@ template <typename T, class B>
   const kernels::GemmTiles<T>& tiles = GemmRow<T>(table).ForColumns(plan.n, plan.interleaved);
   const PanelsOfB<T> panels(b, plan.nr);
   kernels::TileArgs<T> tile;
+  // A single row or step may have any stride, even one that would overflow.
   tile.a = a.data;
-  tile.a_row_stride = a.row_stride;
-  tile.a_k_stride = a.col_stride;
+  tile.a_row_stride = plan.m == 1 ? 0 : a.row_stride;
+  tile.a_k_stride = plan.k == 1 ? 1 : a.col_stride;
   tile.b = panels.data;
-  tile.b_k_stride = panels.k_stride;
+  tile.b_k_stride = plan.k == 1 ? 0 : panels.k_stride;
   tile.b_panel_stride = panels.panel_stride;
   tile.c = c.data;
-  tile.c_row_stride = c.row_stride;
+  tile.c_row_stride = plan.m == 1 ? 0 : c.row_stride;
   tile.bias = options.bias;
   tile.k = plan.k;
   tile.beta = options.beta;
   tile.first = true;
   PrefetchNothing(tile);
   const bool activates = options.activation != Activation::kIdentity;
-  if (plan.held || plan.outer || plan.lanes_over_rows) {
+  if (plan.b_in_registers || plan.outer || plan.lanes_over_rows) {
     tile.n = static_cast<std::int32_t>(plan.n);
-    if (plan.held) {
-      tiles.held[plan.k - 1](tile, plan.m);
+    if (plan.b_in_registers) {
+      return RunHeld(table, tiles, plan, c, options.activation, tile);
     } else if (plan.outer) {
       RunOuter(tiles, plan, a, c, tile);
     } else {
@@ -164,8 +181,8 @@ template <typename T, class B>
   } else if (plan.few_rows) {
     RunFewRows<kPacked>(tiles, plan, tile);
   } else {
-    const bool plain = tiles.tile_blocks[0] != nullptr && plan.k <= kernels::kQ && options.beta == T{0} &&
-                       (a.col_stride == 1 || a.row_stride == 1);
+    const bool by_blocks = tiles.tile_blocks[0] != nullptr && plan.k <= kernels::kQ && options.beta == T{0} &&
+                           (a.col_stride == 1 || a.row_stride == 1);
     std::ptrdiff_t blocks = plan.row_blocks;
     if (plan.n > plan.nr && plan.m * plan.k > kRowElements<T>) {
       blocks = std::max<std::ptrdiff_t>(kRowElements<T> / (plan.block_rows * plan.k), 1);
@@ -174,10 +191,10 @@ template <typename T, class B>
       blocks = std::min(blocks, std::max<std::ptrdiff_t>(kActivationElements / (plan.block_rows * plan.n), 1));
     }
     if (blocks < plan.row_blocks) {
-      return RunRowsByL1<kPacked>(table, tiles, plan, c, options.activation, plain, blocks, tile);
+      return RunRowsByL1<kPacked>(table, tiles, plan, c, options.activation, by_blocks, blocks, tile);
     }
     const std::ptrdiff_t longer = LongerBlocks(plan);
-    RunRows<kPacked>(tiles, plan, plain, longer, plan.row_blocks - longer, tile);
+    RunRows<kPacked>(tiles, plan, by_blocks, longer, plan.row_blocks - longer, tile);
   }
   if (activates) ActivateRows<T>(table, options.activation, c);
 }

@@ -76,10 +76,10 @@ PackA ChoosePackA(const GemmShape& shape, std::ptrdiff_t block_rows, std::ptrdif
   return pays ? PackA::kForCacheSets : PackA::kNo;
 }
 
-// Whether a product that can be computed by interleaved panels is. Packed weights are. For other B it takes as many
-// steps of K as make up for adding up the lanes of each row, fewer where half of `nr` lanes of columns would be idle,
-// and as many rows as make up for the copy. Zen 3, avx2, time in place over that with the copy: 128 x {2, 10, 16}
-// x 784 2.4, 1.4, 1.2, x 128 2.1, 1.2, 1.0, x 32 1.2, 0.9, 0.7.
+// Whether a product that can be computed by interleaved panels is. Packed weights are. For other B it takes steps of K
+// that make up for adding up the lanes of each row, fewer where half of `nr` lanes of columns would be idle, and rows
+// that make up for the copy. Time in place over that with the copy, Zen 3, avx2: 128 x {2, 10, 16} x 784 2.4, 1.4, 1.2,
+// x 128 2.1, 1.2, 1.0, x 32 1.2, 0.9, 0.7; {16, 32} x 10 x 128 0.95, 1.1. Not measured on other tiers.
 bool Interleaves(const GemmShape& shape, std::ptrdiff_t nr) {
   if (shape.b_packed) return true;
   const std::ptrdiff_t groups = shape.k / 4;
@@ -92,7 +92,7 @@ bool Interleaves(const GemmShape& shape, std::ptrdiff_t nr) {
 template <typename T>
 bool HoldsB(const GemmShape& shape, const kernels::GemmTiles<T>& tiles) {
   return !shape.b_packed && kernels::Chains(shape.n) == 4 && shape.n <= tiles.nr && shape.k > 1 &&
-         shape.k <= kernels::kMaxHeldK && tiles.held[shape.k - 1] != nullptr && shape.b_column_stride == 1 &&
+         shape.k <= kernels::kMaxHeldSteps && tiles.held[shape.k - 1] != nullptr && shape.b_column_stride == 1 &&
          shape.a_k_stride == 1;
 }
 
@@ -102,9 +102,10 @@ bool CrossesMemoryInOrder(const GemmShape& shape) {
          (shape.a_row_stride == kDenseStride || (shape.a_row_stride >= shape.k && shape.a_row_stride / 2 <= shape.k));
 }
 
-PackB ChoosePackB(const GemmShape& shape, bool interleaved, std::ptrdiff_t row_blocks, std::ptrdiff_t ways,
-                  std::size_t l2) {
+PackB ChoosePackB(const GemmShape& shape, bool holds_b, bool interleaved, std::ptrdiff_t row_blocks,
+                  std::ptrdiff_t ways, std::size_t l2) {
   if (shape.b_packed) return PackB::kBeforehand;
+  if (holds_b) return PackB::kInPlace;
   if (interleaved) return PackB::kEachCall;
   if (shape.n == 1) {
     const bool contiguous = shape.b_k_stride == 1 || shape.b_k_stride == kDenseStride || shape.k <= 1;
@@ -158,7 +159,7 @@ Cut ChooseCut(const GemmShape& shape, std::ptrdiff_t panels, std::ptrdiff_t row_
   const Parts of_k = CutInto(chunks, threads);
   const double sums = MultiplyAdds(shape.m, shape.n, chunks) * static_cast<double>(internal::SizeOf(shape.type));
   if (1.5 * of_k.longest < std::min(rows.longest, columns.longest) && sums < static_cast<double>(machine.l2)) {
-    return {GemmSplit::kChunks, of_k.count};
+    return {GemmSplit::kChunksOfK, of_k.count};
   }
   // Columns first: a thread then packs and keeps its own part of B. Rows where that leaves a thread less than two
   // panels, or one of them much more than the others.
@@ -185,7 +186,7 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
   const auto block_rows = row_blocks == 0 ? 0 : static_cast<std::int32_t>(CeilDiv(m, row_blocks));
   const auto ways = static_cast<std::ptrdiff_t>(machine.l1d / 4096);
   const PackA pack_a = ChoosePackA(shape, block_rows, nr, tiles.unit_k_stride, ways);
-  const PackB pack_b = ChoosePackB(shape, interleaved, row_blocks, ways, machine.l2);
+  const PackB pack_b = ChoosePackB(shape, holds_b, interleaved, row_blocks, ways, machine.l2);
   const auto [split, tasks] = ChooseCut(shape, panels, row_blocks, machine, threads);
 
   // Blocks of B of equal width in a quarter of L2, beside the next ones, which are prefetched, and rows of A. They
@@ -208,14 +209,15 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
   const bool long_tiles = few_rows && k >= 2 * kQ;
   const bool lanes_over_rows = tiles.lanes_over_rows != nullptr && alone && k > 1 && pack_b == PackB::kInPlace &&
                                HasContiguousColumns(shape) && m >= kRowsForLanes && !whole_panels;
-  const bool held = holds_b && alone && pack_b == PackB::kInPlace;
+  const bool b_in_registers = holds_b && alone;
   const bool several_blocks = row_blocks > 1;
-  const bool prefetch_b = tiles.prefetches && m > 1 && pack_b == PackB::kBeforehand && split != GemmSplit::kChunks &&
+  const bool prefetch_b = tiles.prefetches && m > 1 && pack_b == PackB::kBeforehand && split != GemmSplit::kChunksOfK &&
                           k * panels * nr > (several_blocks ? 2 * room : kBeyondCaches * room);
-  const bool prefetch_a = tiles.prefetches && several_blocks && !prefetch_b && kc >= k && split != GemmSplit::kChunks &&
-                          CrossesMemoryInOrder(shape) && m * k > static_cast<std::ptrdiff_t>(machine.l2 / sizeof(T));
-  const bool direct =
-      outer || lanes_over_rows || held || (alone && b_lies_right && k > 0 && one_block && !long_tiles && !prefetch_a);
+  const bool prefetch_a = tiles.prefetches && several_blocks && !prefetch_b && kc >= k &&
+                          split != GemmSplit::kChunksOfK && CrossesMemoryInOrder(shape) &&
+                          m * k > static_cast<std::ptrdiff_t>(machine.l2 / sizeof(T));
+  const bool direct = outer || lanes_over_rows || b_in_registers ||
+                      (alone && b_lies_right && k > 0 && one_block && !long_tiles && !prefetch_a);
 
   std::size_t a_scratch = 0;
   if (pack_a == PackA::kColumnsForCacheSets) {
@@ -251,7 +253,7 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
           .direct = direct,
           .outer = outer,
           .lanes_over_rows = lanes_over_rows,
-          .held = held,
+          .b_in_registers = b_in_registers,
           .interleaved = interleaved,
           .prefetch_a = prefetch_a && !direct,
           .prefetch_b = prefetch_b && !direct,
@@ -312,7 +314,7 @@ std::string Because(const GemmPlan& plan) {
       return Format("{} (each owns whole panels of B{})", plan.tasks, NoMore(plan, plan.panels));
     case GemmSplit::kRows:
       return Format("{} (each owns blocks of rows of C{})", plan.tasks, NoMore(plan, plan.row_blocks));
-    case GemmSplit::kChunks:
+    case GemmSplit::kChunksOfK:
       return Format("{} (each owns whole chunks of K={}, which are added up in order{})", plan.tasks, kQ,
                     NoMore(plan, CeilDiv(plan.k, kQ)));
     case GemmSplit::kIndivisible:
@@ -326,7 +328,7 @@ std::string Because(const GemmPlan& plan) {
 std::string PriceOfOrder(const GemmPlan& plan) {
   if (ClassOf(plan) != NumericClass::kFma || plan.k == 0) return "";
   if (plan.interleaved) return "four chains for each of few sums: sums in any order were up to 15 % faster";
-  if (plan.chains == 16 && plan.m < 8) return "16 chains for each of few sums: more were up to 30 % faster";
+  if (plan.chains == 16 && plan.m < 8) return "16 chains for each of few sums: more were up to 10 % faster";
   return "";
 }
 
@@ -355,16 +357,16 @@ std::string Explain(const GemmPlan& plan) {
   const std::string_view width = plan.chains == 1 ? "N > 16" : plan.chains == 4 ? "N = 2..16" : "N = 1";
   const std::string_view lanes = plan.interleaved ? ", four of them per column in the lanes" : "";
   const bool exact = ClassOf(plan) == NumericClass::kExact;
-  const std::string tile = plan.outer || plan.held ? "a row at a time"
-                           : plan.lanes_over_rows  ? "a vector of rows at a time"
-                                                   : Format("tile {}x{}", plan.mr, plan.nr);
+  const std::string tile = plan.outer || plan.b_in_registers ? "a row at a time"
+                           : plan.lanes_over_rows            ? "a vector of rows at a time"
+                                                             : Format("tile {}x{}", plan.mr, plan.nr);
   line("kernel",
        Format("{}, {}, {}", Name(plan.tier), tile,
               exact ? Format("sums in any order ({})", width)
                     : Format("{} chain{} per output{} ({})", plan.chains, plan.chains == 1 ? "" : "s", lanes, width)));
   if (plan.outer) {
     line("blocks", "none: row after row, because K = 1");
-  } else if (plan.held) {
+  } else if (plan.b_in_registers) {
     line("blocks", "none: row after row, because all of B fits in registers");
   } else if (plan.lanes_over_rows) {
     line("blocks",

@@ -101,7 +101,7 @@ kernels::TileArgs<T> FirstTile(const Job<T>& job) {
   kernels::TileArgs<T> tile = {};
   tile.a_row_stride = job.a.row_stride;
   tile.a_k_stride = job.a.col_stride;
-  tile.c_row_stride = job.c.row_stride;
+  tile.c_row_stride = job.c.rows == 1 ? 0 : job.c.row_stride;  // a single row may have any
   tile.beta = job.options.beta;
   return tile;
 }
@@ -232,7 +232,7 @@ std::ptrdiff_t ChunksOf(const GemmPlan& plan) { return (plan.k + kernels::kQ - 1
 
 // Elements of Job::chunk_sums.
 std::size_t ChunkSums(const GemmPlan& plan) {
-  return plan.split == GemmSplit::kChunks ? static_cast<std::size_t>((ChunksOf(plan) - 1) * plan.m * plan.n) : 0;
+  return plan.split == GemmSplit::kChunksOfK ? static_cast<std::size_t>((ChunksOf(plan) - 1) * plan.m * plan.n) : 0;
 }
 
 template <typename T>
@@ -287,7 +287,7 @@ void RunTask(const Job<T>& job, int task) {
   const GemmPlan& plan = job.plan;
   const Range panels = plan.split == GemmSplit::kColumns ? Part(plan.panels, task, plan.tasks) : Range{0, plan.panels};
   T* scratch = job.task_scratch + static_cast<std::size_t>(task) * plan.task_scratch;
-  if (plan.split == GemmSplit::kChunks) {
+  if (plan.split == GemmSplit::kChunksOfK) {
     ComputeChunks(job, Part(ChunksOf(plan), task, plan.tasks), scratch);
   } else if (plan.few_rows) {
     ComputeFewRows(job, panels, scratch);
@@ -337,7 +337,7 @@ void Execute(Executor& executor, Job<T>& job, T* scratch) {
   } else {
     RunTasks(executor, plan.tasks, [&job](int task) { RunTask(job, task); });
   }
-  if (plan.split == GemmSplit::kChunks) AddUpChunks(job);
+  if (plan.split == GemmSplit::kChunksOfK) AddUpChunks(job);
   if (job.options.activation != Activation::kIdentity && !job.activate_blocks) {
     RunTasks(executor, plan.tasks, [&job](int task) {
       const Range rows = Part(job.plan.m, task, job.plan.tasks);
@@ -374,18 +374,20 @@ Status RunBlocks(Context& context, const GemmPlan& plan, const MatrixView<const 
   const kernels::KernelTable& table = context.kernels().table();
   // A function of whole rows needs whole rows in one block.
   const bool whole_rows = plan.split != GemmSplit::kColumns && (plan.few_rows || plan.block_panels == plan.panels);
-  const bool activates_blocks = options.activation != Activation::kIdentity && plan.split != GemmSplit::kChunks &&
+  const bool activates_blocks = options.activation != Activation::kIdentity && plan.split != GemmSplit::kChunksOfK &&
                                 (internal::IsElementwise(options.activation) || whole_rows);
-  Job<T> job{.plan = plan,
-             .table = table,
-             .tiles = internal::GemmRow<T>(table).ForColumns(plan.n, plan.interleaved),
-             .a = a.Columns(0, plan.k),  // none of them if alpha = 0
-             .b = b,
-             .panels = packed != nullptr ? packed->data() : nullptr,
-             .panel_stride = packed != nullptr ? packed->panel_stride() : 0,
-             .c = c,
-             .options = options,
-             .activate_blocks = activates_blocks};
+  Job<T> job{
+      .plan = plan,
+      .table = table,
+      .tiles = internal::GemmRow<T>(table).ForColumns(plan.n, plan.interleaved),
+      // No columns if alpha = 0. A single row or column may have any stride, even one that would overflow.
+      .a = MatrixView<const T>(a.data, a.rows, plan.k, a.rows == 1 ? 0 : a.row_stride, plan.k <= 1 ? 1 : a.col_stride),
+      .b = b,
+      .panels = packed != nullptr ? packed->data() : nullptr,
+      .panel_stride = packed != nullptr ? packed->panel_stride() : 0,
+      .c = c,
+      .options = options,
+      .activate_blocks = activates_blocks};
   Execute(context.executor(), job, scratch);
   return Status();
 }

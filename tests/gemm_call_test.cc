@@ -92,8 +92,15 @@ TEST_CASE("A plan made for other strides gives the right bits or an error") {
     Context context(KernelsOf(tier));
     int taken = 0;
     int refused = 0;
-    for (const auto& [m, n, k] :
-         {std::tuple(3, 40, 20), {40, 40, 600}, {5, 1, 30}, {5, 1, 1}, {9, 10, 1}, {9, 10, 30}}) {
+    for (const auto& [m, n, k] : {std::tuple(3, 40, 20),
+                                  {40, 40, 600},
+                                  {5, 1, 30},
+                                  {5, 1, 1},
+                                  {9, 10, 1},
+                                  {9, 10, 30},
+                                  {9, 8, 8},
+                                  {9, 3, 5},
+                                  {20, 10, 30}}) {
       const Product<float> p(m, n, k);
       std::vector<float> c(static_cast<std::size_t>(m * n));
       for (const MatrixView<const float>& planned_a : p.As()) {
@@ -232,7 +239,7 @@ TEST_CASE_TEMPLATE("Threads that share a long K change no bit", T, float, double
                 t.alpha = n == 3 ? 3 : 1;
                 const GemmShape shape{.type = kElementType<T>, .m = m, .n = n, .k = k, .b_packed = packed};
                 if (m == 1 && n == 1 && k > 256 * threads) {
-                  CHECK(PlanGemm(shape, context.kernels(), machine, threads).split == GemmSplit::kChunks);
+                  CHECK(PlanGemm(shape, context.kernels(), machine, threads).split == GemmSplit::kChunksOfK);
                 }
                 Check<T>(context, ClassOf(tier), t, ++seed);
                 t.data = Data::kSpecial;

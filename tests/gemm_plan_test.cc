@@ -61,15 +61,17 @@ TEST_CASE("What a plan promises to fetch or to interleave, its tiles can") {
     CHECK_FALSE(plan(1, 4096, 2048, true).prefetch_b);
     CHECK(plan(1000, 10, 1, false).outer);
     CHECK(plan(1000, 10, 128, false).interleaved);
+    CHECK_FALSE(plan(1000, 10, 32, false).interleaved);
     CHECK(plan(1, 10, 128, true).interleaved);
     CHECK_FALSE(plan(8, 8, 8, false).interleaved);
     const bool holds = tier == Tier::kAvx2 || tier == Tier::kAvx512;
-    CHECK(plan(1000, 8, 8, false).held == holds);
+    CHECK(plan(1000, 8, 8, false).b_in_registers == holds);
     CHECK((Explain(plan(8, 8, 8, false)).find("all of B fits in registers") != std::string::npos) == holds);
-    CHECK_FALSE(plan(8, 8, 8, true).held);
-    CHECK_FALSE(plan(8, 8, 17, false).held);
-    CHECK_FALSE(plan(8, 17, 8, false).held);
-    CHECK_FALSE(PlanGemm({.m = 8, .n = 8, .k = 8, .a_row_stride = 1, .a_k_stride = 8}, kernels, machine, 1).held);
+    CHECK_FALSE(plan(8, 8, 8, true).b_in_registers);
+    CHECK_FALSE(plan(8, 8, 17, false).b_in_registers);
+    CHECK_FALSE(plan(8, 17, 8, false).b_in_registers);
+    CHECK_FALSE(
+        PlanGemm({.m = 8, .n = 8, .k = 8, .a_row_stride = 1, .a_k_stride = 8}, kernels, machine, 1).b_in_registers);
   });
 }
 
@@ -170,7 +172,8 @@ TEST_CASE("A plan is pure, and explains each of its choices") {
 TEST_CASE("More threads on offer never leave a plan with fewer, nor with more than have work") {
   ForEachTier([](Tier tier, const kernels::KernelTable&) {
     const Kernels kernels = KernelsOf(tier);
-    const Machine machine;
+    Machine machine;
+    machine.l2 = 1 << 20;
     const std::ptrdiff_t shapes[][3] = {{64, 128, 784},   {512, 512, 512}, {1, 4096, 4096}, {128, 128, 128},
                                         {1, 1, 16000000}, {10, 5, 50000},  {4096, 2, 512},  {1000, 1000, 1000}};
     for (const auto& [m, n, k] : shapes) {

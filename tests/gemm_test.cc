@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <limits>
 #include <set>
+#include <tuple>
 #include <vector>
 
 #include "doctest/doctest.h"
@@ -77,7 +78,7 @@ TEST_CASE_TEMPLATE("Narrow products equal the oracle for every width, packed or 
     Random random(17, Stream::kUser);
     for (std::ptrdiff_t n = 1; n <= 17; ++n) {
       for (const std::ptrdiff_t m : {1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 17, 50}) {
-        for (const std::ptrdiff_t k : {0, 1, 2, 3, 4, 6, 7, 8, 13, 16, 256, 259, 512, 1030}) {
+        for (const std::ptrdiff_t k : {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 256, 259, 512, 1030}) {
           for (int i = 0; i < 2; ++i) {
             Case t{.m = m, .n = n, .k = k};
             Draw<T>(random, t);
@@ -213,13 +214,32 @@ TEST_CASE_TEMPLATE("Without steps of K nothing is read, copied or packed", T, fl
   });
 }
 
-TEST_CASE("A single row may have any stride") {
-  Context context(KernelsOf(Tier::kPortable));
-  const float a[] = {1, 2, 3, 4};
-  const std::vector<float> b(4 * 64, 2.0F);
-  std::vector<float> c(64);
-  REQUIRE(Gemm<float>(context, {a, 1, 4, PTRDIFF_MAX, 1}, {b.data(), 4, 64}, {c.data(), 1, 64}).ok());
-  CHECK(c[63] == 20);
+TEST_CASE_TEMPLATE("A single row, column or step of K may have any stride", T, float, double, std::int32_t) {
+  ForEachTier([](Tier tier, const kernels::KernelTable&) {
+    Context context(KernelsOf(tier));
+    const std::vector<T> ones(64 * 64, T{1});
+    const auto computes = [&](std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k) {
+      CAPTURE(m);
+      CAPTURE(n);
+      CAPTURE(k);
+      const MatrixView<const T> a(ones.data(), m, k, m == 1 ? PTRDIFF_MAX : k, k == 1 ? PTRDIFF_MAX : 1);
+      const MatrixView<const T> b(ones.data(), k, n, k == 1 ? PTRDIFF_MAX : n);
+      std::vector<T> c(static_cast<std::size_t>(m * n));
+      const MatrixView<T> c_view(c.data(), m, n, m == 1 ? PTRDIFF_MAX : n);
+      REQUIRE(Gemm<T>(context, a, b, c_view).ok());
+      CHECK(c == std::vector<T>(c.size(), static_cast<T>(k)));
+      const Result<PackedMatrix<T>> packed = PackedMatrix<T>::Pack(context.kernels(), b);
+      REQUIRE(packed.ok());
+      REQUIRE(Gemm<T>(context, a, *packed, c_view).ok());
+      CHECK(c == std::vector<T>(c.size(), static_cast<T>(k)));
+    };
+    for (const std::ptrdiff_t n : {1, 3, 8, 16, 40, 64}) {
+      for (const std::ptrdiff_t k : {1, 4, 8, 40}) {
+        computes(1, n, k);
+        computes(40, n, k);
+      }
+    }
+  });
 }
 
 TEST_CASE_TEMPLATE("With alpha = 0 neither A nor B is touched, however they lie", T, float, double, std::int32_t,
@@ -337,23 +357,23 @@ TEST_CASE_TEMPLATE("The fused activation has the bits of the public function", T
       machine.l2 = 1 << 17;  // several blocks of columns
       context.set_machine(machine);
       Random random(11, Stream::kUser);
-      for (const std::ptrdiff_t n : {1, 10, 300}) {
-        Operand<T> a(29, 270, Layout::kDense, Flush::kBack);
-        Operand<T> b(270, n, Layout::kDense, Flush::kBack);
+      for (const auto& [m, n, k] : {std::tuple(29, 1, 270), {29, 10, 270}, {29, 300, 270}, {300, 8, 8}}) {
+        Operand<T> a(m, k, Layout::kDense, Flush::kBack);
+        Operand<T> b(k, n, Layout::kDense, Flush::kBack);
         a.Fill(random, Data::kUniform);
         b.Fill(random, Data::kUniform);
         for (const Activation activation : {Activation::kRelu, Activation::kLeakyRelu, Activation::kSigmoid,
                                             Activation::kTanh, Activation::kSoftmax, Activation::kLogSoftmax}) {
           CAPTURE(Name(activation));
-          Operand<T> plain(29, n, Layout::kPadded, Flush::kBack);
-          Operand<T> fused(29, n, Layout::kPadded, Flush::kBack);
+          Operand<T> plain(m, n, Layout::kPadded, Flush::kBack);
+          Operand<T> fused(m, n, Layout::kPadded, Flush::kBack);
           REQUIRE(Gemm<T>(context, a.view, b.view, plain.view).ok());
           GemmOptions<T> options;
           options.activation = activation;
           REQUIRE(Gemm<T>(context, a.view, b.view, fused.view, options).ok());
           NaiveActivate<T>(table, activation, plain.view);
           bool same = true;
-          for (std::ptrdiff_t i = 0; i < 29; ++i) {
+          for (std::ptrdiff_t i = 0; i < m; ++i) {
             for (std::ptrdiff_t j = 0; j < n; ++j) same = same && SameBits(plain.view(i, j), fused.view(i, j));
           }
           CHECK(same);

@@ -5,8 +5,8 @@ from the stack or stored to it. A compiler that spills halves the speed and brea
 
 The tile is read from the function's own name, ColumnTile<type, rows, vectors, panels, chains, narrow>,
 ColumnBlocks<type, rows, vectors, chains, narrow>, LongTile<type, rows, vectors, streams, chains>, InterleavedTile<type,
-rows, units of columns, panels, streams> or ColumnsOfRows<type, columns, full>, of which the last, partial vector of rows
-is left alone; no size stands here. Arguments: archive, objdump.
+rows, units of columns, panels, streams>, HeldRows<type, steps of K> or ColumnsOfRows<type, columns, full>, of which the
+last, partial vector of rows is left alone; no size stands here. Arguments: archive, objdump.
 """
 
 import re
@@ -16,6 +16,7 @@ import sys
 TILE = re.compile(r"<void lanewise::(N_\w+)::(Column|Long|Interleaved)Tile<(\w+), (\d+), (\d+), (\d+), (\d+)(?:, (?:true|false))?>")
 COLUMN_BLOCKS = re.compile(r"<void lanewise::(N_\w+)::(ColumnBlocks)<(\w+), (\d+), (\d+), (\d+), (?:true|false)>")
 COLUMNS_OF_ROWS = re.compile(r"<void lanewise::(N_\w+)::(ColumnsOfRows)<(\w+), (\d+), true>")
+HELD_ROWS = re.compile(r"<void lanewise::(N_\w+)::(HeldRows)<(\w+), (\d+)>")
 MULTIPLY = {
     "FMA": re.compile(r"vfn?madd\w+p[sd]|fmla"),
     "mul-add": re.compile(r"mulp[sd]"),
@@ -53,6 +54,8 @@ def multiply_adds(target, kind, scalar, rows, width=1, side_by_side=1, last=1):
     if kind == "Interleaved":  # 4 steps of k; a column takes several vectors where these are shorter than 4 lanes
         lanes = {"N_AVX3": 64, "N_AVX2": 32}.get(target, 16) // (8 if scalar == "double" else 4)
         return rows * width * max(4 // lanes, 1) * side_by_side * last
+    if kind == "HeldRows":
+        return rows  # steps of K, all of a row
     if kind == "ColumnsOfRows":
         return 4 * rows  # chains, of as many columns as a tile has rows
     # The chains of columns take a step each, two at a time in tiles of many rows; those of a LongTile are a loop, which
@@ -69,13 +72,14 @@ def problem(target, kind, scalar, sizes, instructions):
     count = lambda loop: sum(bool(multiply.match(text)) for text in loop)
     expected = multiply_adds(target, kind, scalar, *sizes)
     hottest = max(map(count, loops(instructions)), default=0)
-    if hottest == 0 or hottest % expected != 0:
+    from_c = kind == "HeldRows" and hottest == expected + 1  # the start of the row, beta * C + bias
+    if hottest == 0 or (hottest % expected != 0 and not from_c):
         return f"{hottest} multiply-adds in the hot loop, not {expected} or a multiple"
     # %rbp and x29 are registers like others where they do not hold the frame.
     frame = any(re.match(r"mov\s+(%rsp,%rbp|x29, sp)", text) for _, text in instructions)
     stack = re.compile(r"\(%r(sp|bp)\)|\[(sp|x29)\b" if frame else r"\(%rsp\)|\[sp\b")
-    # Some have a loop for each way in which A may lie.
-    hot = [text for loop in loops(instructions) if count(loop) == hottest for text in loop]
+    # Some have a loop for each way in which A may lie, or C starts.
+    hot = [text for loop in loops(instructions) if count(loop) >= hottest - from_c for text in loop]
     spilled = [text for text in hot if VECTOR.search(text) and stack.search(text)]
     return f"{len(spilled)} vectors on the stack in the hot loop: {spilled[0]}" if spilled else None
 
@@ -83,7 +87,7 @@ def problem(target, kind, scalar, sizes, instructions):
 def main(archive, objdump):
     checked, failed = 0, 0
     for head, instructions in functions(archive, objdump):
-        tile = TILE.search(head) or COLUMN_BLOCKS.search(head) or COLUMNS_OF_ROWS.search(head)
+        tile = TILE.search(head) or COLUMN_BLOCKS.search(head) or HELD_ROWS.search(head) or COLUMNS_OF_ROWS.search(head)
         if not tile or tile[1] == "N_SCALAR":  # a compiler may make vectors of its scalars
             continue
         target, kind, scalar, *sizes = tile.groups()

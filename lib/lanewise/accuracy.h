@@ -38,7 +38,7 @@ std::string_view Name(Function function);
 // The function of that name, if there is one.
 std::optional<Function> FunctionFromName(std::string_view name);
 
-// Whether each result is the number next to the exact value by the function's definition, which is no more than one
+// Whether each result is the number nearest to the exact value by the function's definition, which is no more than one
 // rounded operation. The errors of the others are established by sweeps, and have certificates.
 constexpr bool IsCorrectlyRounded(Function function) {
   return function == Function::kRelu || function == Function::kLeakyRelu;

@@ -112,7 +112,7 @@ enum class GemmSplit : std::uint8_t {
   kOneThread,   // the executor has one thread (a number below 1 counts as 1)
   kColumns,     // threads own whole panels of B
   kRows,        // threads own rows of C
-  kChunks,      // threads own whole chunks of K, whose sums are added up in order at the end
+  kChunksOfK,   // threads own whole chunks of K, whose sums are added up in order at the end
   kIndivisible  // a single tile, and a single chunk of K
 };
 
@@ -133,7 +133,7 @@ struct GemmPlan {
   bool direct = false;           // tile after tile from where A and B lie: no copy, no memory, no thread, no block
   bool outer = false;            // K = 1: likewise, row after row without tiles
   bool lanes_over_rows = false;  // likewise, for N = 2..16 and an A whose columns are contiguous
-  bool held = false;             // likewise, row after row, for N = 2..16 and a B that fits in registers
+  bool b_in_registers = false;   // likewise, row after row, for N = 2..16 and a small B
   bool interleaved = false;  // N = 2..16: lanes run over chains too, over panels with four k of a column side by side
   bool prefetch_a = false;   // A lies beyond L2: tiles ask for the rows of the next ones
   bool prefetch_b = false;   // B lies beyond L2: tiles ask for panels ahead of their use

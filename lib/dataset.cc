@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "format.h"
+#include "hash.h"
 #include "lanewise/random.h"
 
 namespace lanewise {
@@ -111,6 +112,19 @@ Status Validate(const Dataset& data) {
     return Invalid(Format("images of {} x {} with {} features", data.image_rows, data.image_cols, data.features));
   }
   return {};
+}
+
+std::uint64_t DatasetHash(const Dataset& data) {
+  const auto hash = [](const auto& values) { return Hash(values.data(), values.size() * sizeof(values[0])); };
+  const std::uint64_t parts[] = {static_cast<std::uint64_t>(data.samples),
+                                 static_cast<std::uint64_t>(data.features),
+                                 hash(data.bytes),
+                                 hash(data.values),
+                                 hash(data.labels),
+                                 static_cast<std::uint64_t>(data.classes),
+                                 hash(data.targets),
+                                 static_cast<std::uint64_t>(data.target_count)};
+  return Hash(parts, sizeof parts);
 }
 
 Result<TrainValidation> SplitDataset(const Dataset& data, double fraction, std::uint64_t seed) {

@@ -19,29 +19,23 @@
 
 namespace lanewise {
 namespace internal {
-namespace {
 
 using nlohmann::json;
 
-// A file that was read, and what is wrong with it.
-struct Source {
-  const std::string& path;
-  const SafetensorsFile& file;
+Status Source::Bad(const std::string& rule) const { return Status(StatusCode::kBadFile, Format("{}: {}", path, rule)); }
 
-  // The file as a whole.
-  Status Bad(const std::string& rule) const { return Status(StatusCode::kBadFile, Format("{}: {}", path, rule)); }
-  // Something at a place.
-  Status Bad(std::uint64_t at, const std::string& rule) const { return BadFile(path, at, rule); }
-  // A metadata string.
-  Status BadMetadata(const char* key, const std::string& rule) const {
-    return BadFile(path, file.metadata_at.at(key), Format("metadata {}: {}", key, rule));
-  }
-  // Null if there is none.
-  const std::string* Metadata(const char* key) const {
-    const auto it = file.metadata.find(key);
-    return it == file.metadata.end() ? nullptr : &it->second;
-  }
-};
+Status Source::Bad(std::uint64_t at, const std::string& rule) const { return BadFile(path, at, rule); }
+
+Status Source::BadMetadata(const char* key, const std::string& rule) const {
+  return BadFile(path, file.metadata_at.at(key), Format("metadata {}: {}", key, rule));
+}
+
+const std::string* Source::Metadata(const char* key) const {
+  const auto it = file.metadata.find(key);
+  return it == file.metadata.end() ? nullptr : &it->second;
+}
+
+namespace {
 
 Result<std::vector<Activation>> ParseActivations(const Source& source, std::string_view text) {
   std::vector<Activation> activations;
@@ -82,6 +76,16 @@ Status ReadStrings(const Source& source, const char* key, json::value_t type, st
   return Status();
 }
 
+}  // namespace
+
+Result<std::map<std::string, std::string>> ReadObject(const Source& source, const char* key, std::size_t most) {
+  std::map<std::string, std::string> strings;
+  const auto insert = [&](const std::string& name, std::string value) { strings[name] = std::move(value); };
+  Status status = ReadStrings(source, key, json::value_t::object, most, insert);
+  if (!status.ok()) return status;
+  return strings;
+}
+
 std::optional<double> ParseHex(std::string_view text) {
   const bool negative = text.starts_with('-');
   if (negative) text.remove_prefix(1);
@@ -93,6 +97,8 @@ std::optional<double> ParseHex(std::string_view text) {
   if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() || !std::isfinite(x)) return std::nullopt;
   return negative ? -x : x;
 }
+
+namespace {
 
 // Numbers of type Stored as FormatHex writes them, separated by single spaces, or false.
 template <typename Stored, typename T>
@@ -177,8 +183,10 @@ Status ReadMetadata(const Source& source, Model<T>& model) {
     }
   }
   if (source.Metadata(kRecipe) == nullptr) return Status();
-  const auto insert = [&](const std::string& key, std::string value) { model.recipe[key] = std::move(value); };
-  return ReadStrings(source, kRecipe, json::value_t::object, kMostRecipeEntries, insert);
+  Result<std::map<std::string, std::string>> recipe = ReadObject(source, kRecipe, kMostRecipeEntries);
+  if (!recipe.ok()) return recipe.status();
+  model.recipe = *std::move(recipe);
+  return Status();
 }
 
 // Element i as T; double to float is refused before.
@@ -200,19 +208,13 @@ std::optional<std::size_t> NotFinite(const Tensor& tensor) {
       tensor.values);
 }
 
-template <typename T>
-Result<Model<T>> FromFile(const Source& source) {
-  const SafetensorsFile& file = source.file;
-  const std::string* activations_text = source.Metadata(kActivations);
-  if (activations_text == nullptr) {
-    return source.Bad(
-        Format("metadata {} is missing; add it, one name per layer, such as \"relu,softmax\"", kActivations));
-  }
-  const Result<std::vector<Activation>> activations = ParseActivations(source, *activations_text);
-  if (!activations.ok()) return activations.status();
+}  // namespace
 
+template <typename T>
+Result<Mlp<T>> NetworkFromFile(const Source& source, const std::string& prefix,
+                               const std::vector<Activation>& activations) {
   std::map<std::string_view, const Tensor*> tensors;
-  for (const Tensor& tensor : file.tensors) tensors[tensor.name] = &tensor;
+  for (const Tensor& tensor : source.file.tensors) tensors[tensor.name] = &tensor;
   const auto find = [&tensors](const std::string& name) {
     const auto it = tensors.find(name);
     return it == tensors.end() ? nullptr : it->second;
@@ -222,42 +224,37 @@ Result<Model<T>> FromFile(const Source& source) {
   std::vector<const Tensor*> weights;
   std::vector<const Tensor*> biases;
   std::size_t module = 0;
-  for (const Activation activation : *activations) {
-    const std::string prefix = Format("layers.{}.", module);
-    const Tensor* weight = find(prefix + "weight");
-    const Tensor* bias = find(prefix + "bias");
+  for (const Activation activation : activations) {
+    const std::string name = Format("{}layers.{}.", prefix, module);
+    const Tensor* weight = find(name + "weight");
+    const Tensor* bias = find(name + "bias");
     if (weight == nullptr || bias == nullptr) {
-      return source.Bad(Format("tensor {}{} is missing; {} names {} layers", prefix,
-                               weight == nullptr ? "weight" : "bias", kActivations, activations->size()));
+      return source.Bad(Format("tensor {}{} is missing; {} names {} layers", name,
+                               weight == nullptr ? "weight" : "bias", kActivations, activations.size()));
     }
     if (weight->shape.size() != 2 || bias->shape.size() != 1 || bias->shape[0] != weight->shape[0]) {
-      return source.Bad(weight->at, Format("{}weight must be [outputs, inputs] and {}bias [outputs]", prefix, prefix));
+      return source.Bad(weight->at, Format("{}weight must be [outputs, inputs] and {}bias [outputs]", name, name));
     }
     if (std::is_same_v<T, float> && (weight->values.index() != 0 || bias->values.index() != 0)) {
-      return source.Bad(weight->at, Format("{}weight or bias is F64; this model must be loaded as double", prefix));
+      return source.Bad(weight->at, Format("{}weight or bias is F64; this model must be loaded as double", name));
     }
     layers.push_back({weight->shape[1], weight->shape[0], activation});
     weights.push_back(weight);
     biases.push_back(bias);
     module = NextModule(module, activation);
   }
-  if (file.tensors.size() != 2 * layers.size()) {
-    return source.Bad(
-        Format("has {} tensors; {} layers have {}", file.tensors.size(), layers.size(), 2 * layers.size()));
-  }
   Result<Mlp<T>> network = Mlp<T>::Create(layers);
   if (!network.ok()) {
     const bool no_memory = network.status().code() == StatusCode::kOutOfMemory;
     return no_memory ? network.status() : source.Bad(network.status().message());
   }
-  Model<T> model{.network = *std::move(network)};
   for (std::size_t l = 0; l < layers.size(); ++l) {
-    const MatrixView<T> w = model.network.weights(l);
+    const MatrixView<T> w = network->weights(l);
     for (std::ptrdiff_t out = 0; out < w.cols; ++out) {
       for (std::ptrdiff_t in = 0; in < w.rows; ++in) {
         w(in, out) = Element<T>(*weights[l], static_cast<std::size_t>(out * w.rows + in));
       }
-      model.network.bias(l)[static_cast<std::size_t>(out)] = Element<T>(*biases[l], static_cast<std::size_t>(out));
+      network->bias(l)[static_cast<std::size_t>(out)] = Element<T>(*biases[l], static_cast<std::size_t>(out));
     }
     for (const Tensor* tensor : {weights[l], biases[l]}) {
       const std::optional<std::size_t> place = NotFinite<T>(*tensor);
@@ -267,9 +264,32 @@ Result<Model<T>> FromFile(const Source& source) {
                         Format("tensor {} holds a value that is not finite", Quote(tensor->name)));
     }
   }
+  return network;
+}
+
+template <typename T>
+Result<Model<T>> ModelFromFile(const Source& source) {
+  const std::vector<Tensor>& tensors = source.file.tensors;
+  const std::string* activations_text = source.Metadata(kActivations);
+  if (activations_text == nullptr) {
+    return source.Bad(
+        Format("metadata {} is missing; add it, one name per layer, such as \"relu,softmax\"", kActivations));
+  }
+  const Result<std::vector<Activation>> activations = ParseActivations(source, *activations_text);
+  if (!activations.ok()) return activations.status();
+  Result<Mlp<T>> network = NetworkFromFile<T>(source, "", *activations);
+  if (!network.ok()) return network.status();
+  // A checkpoint has a velocity beside each parameter, which LoadCheckpoint looks at.
+  const bool is_checkpoint = source.Metadata(kCheckpoint) != nullptr;
+  const std::size_t layers = activations->size();
+  if (tensors.size() != (is_checkpoint ? 4 : 2) * layers) {
+    return source.Bad(Format("has {} tensors; {} layers have {}{}", tensors.size(), layers,
+                             (is_checkpoint ? 4 : 2) * layers, is_checkpoint ? " in a checkpoint" : ""));
+  }
+  Model<T> model{.network = *std::move(network)};
   Status status = ReadMetadata(source, model);
   if (!status.ok()) return status;
-  const bool floats = std::is_same_v<T, float> || std::ranges::any_of(file.tensors, [](const Tensor& tensor) {
+  const bool floats = std::is_same_v<T, float> || std::ranges::any_of(tensors, [](const Tensor& tensor) {
                         return std::holds_alternative<std::vector<float>>(tensor.values);
                       });
   status = floats ? ReadGoldenCases<float>(source, model) : ReadGoldenCases<double>(source, model);
@@ -279,7 +299,13 @@ Result<Model<T>> FromFile(const Source& source) {
   return model;
 }
 
-}  // namespace
+#define LANEWISE_INSTANTIATE(T)                                                                               \
+  template Result<Mlp<T>> NetworkFromFile(const Source&, const std::string&, const std::vector<Activation>&); \
+  template Result<Model<T>> ModelFromFile(const Source&);
+LANEWISE_INSTANTIATE(float)
+LANEWISE_INSTANTIATE(double)
+#undef LANEWISE_INSTANTIATE
+
 }  // namespace internal
 
 template <typename T>
@@ -287,7 +313,7 @@ Result<Model<T>> LoadModel(const std::string& path) {
   const Result<SafetensorsFile> file = ReadSafetensors(path);
   if (!file.ok()) return file.status();
   try {
-    return internal::FromFile<T>({path, *file});
+    return internal::ModelFromFile<T>({path, *file});
   } catch (const std::bad_alloc&) {
     return Status(StatusCode::kOutOfMemory, Format("{}: no memory for the model", path));
   }

@@ -18,16 +18,16 @@
 
 namespace lanewise {
 namespace internal {
-namespace {
 
 using nlohmann::json;
 
-// A number as C's %a prints it, "-0x1.8p-3"; not by printf, which takes the point from the locale.
 std::string FormatHex(double x) {
   char digits[32];  // 13 of them, and an exponent
   const auto end = std::to_chars(digits, std::end(digits), std::fabs(x), std::chars_format::hex).ptr;
   return Format("{}0x{}", std::signbit(x) ? "-" : "", std::string_view(digits, end));
 }
+
+namespace {
 
 template <typename T>
 std::string FormatNumbers(const std::vector<T>& values) {
@@ -49,23 +49,32 @@ void AppendWeights(const Mlp<T>& network, std::size_t layer, std::vector<T>& val
   }
 }
 
+}  // namespace
+
+template <typename T>
+void AppendTensors(const std::string& prefix, const Mlp<T>& network, std::vector<Tensor>& tensors) {
+  std::size_t module = 0;
+  for (std::size_t l = 0; l < network.layers().size(); ++l) {
+    const LayerShape& layer = network.layers()[l];
+    const std::string name = Format("{}layers.{}.", prefix, module);
+    std::vector<T> values;
+    AppendWeights(network, l, values);
+    tensors.push_back({name + "weight", {layer.outputs, layer.inputs}, std::move(values)});
+    const std::span<const T> bias = network.bias(l);
+    tensors.push_back({name + "bias", {layer.outputs}, std::vector<T>(bias.begin(), bias.end())});
+    module = NextModule(module, layer.activation);
+  }
+}
+
+namespace {
+
 template <typename T>
 SafetensorsFile ToFile(const Model<T>& model) {
   SafetensorsFile file;
-  std::string activations;
-  std::size_t module = 0;
-  for (std::size_t l = 0; l < model.network.layers().size(); ++l) {
-    const LayerShape& layer = model.network.layers()[l];
-    activations += Format("{}{}", l == 0 ? "" : ",", Name(layer.activation));
-    std::vector<T> values;
-    AppendWeights(model.network, l, values);
-    file.tensors.push_back({Format("layers.{}.weight", module), {layer.outputs, layer.inputs}, std::move(values)});
-    const std::span<const T> bias = model.network.bias(l);
-    file.tensors.push_back(
-        {Format("layers.{}.bias", module), {layer.outputs}, std::vector<T>(bias.begin(), bias.end())});
-    module = NextModule(module, layer.activation);
-  }
-  file.metadata[kActivations] = activations;
+  AppendTensors("", model.network, file.tensors);
+  std::vector<std::string_view> activations;
+  for (const LayerShape& layer : model.network.layers()) activations.push_back(Name(layer.activation));
+  file.metadata[kActivations] = Join(activations, ",");
   file.metadata[kInputScale] = FormatHex(model.input_scale);
   if (model.numerics_revision > 0) file.metadata[kRevision] = std::to_string(model.numerics_revision);
   if (!model.class_names.empty()) file.metadata[kClassNames] = json(model.class_names).dump();
@@ -79,9 +88,10 @@ SafetensorsFile ToFile(const Model<T>& model) {
   return file;
 }
 
-// Calls save(contents) if the model is one that LoadModel would take.
-template <typename T, typename Save>
-Status CheckAndSave(const std::string& path, const Model<T>& model, const Save& save) {
+}  // namespace
+
+template <typename T>
+Result<SafetensorsFile> ModelToFile(const std::string& path, const Model<T>& model) {
   if (!model.class_names.empty() && model.class_names.size() != ClassNameCount(model.network.outputs())) {
     return Status(StatusCode::kInvalidArgument,
                   Format("{} class names for {} outputs", model.class_names.size(), model.network.outputs()));
@@ -114,7 +124,7 @@ Status CheckAndSave(const std::string& path, const Model<T>& model, const Save& 
     }
   }
   try {
-    return save(ToFile(model));
+    return ToFile(model);
   } catch (const std::bad_alloc&) {
     return Status(StatusCode::kOutOfMemory, Format("{}: no memory for the model", path));
   } catch (const json::exception&) {
@@ -122,7 +132,13 @@ Status CheckAndSave(const std::string& path, const Model<T>& model, const Save& 
   }
 }
 
-}  // namespace
+#define LANEWISE_INSTANTIATE(T)                                                         \
+  template void AppendTensors(const std::string&, const Mlp<T>&, std::vector<Tensor>&); \
+  template Result<SafetensorsFile> ModelToFile(const std::string&, const Model<T>&);
+LANEWISE_INSTANTIATE(float)
+LANEWISE_INSTANTIATE(double)
+#undef LANEWISE_INSTANTIATE
+
 }  // namespace internal
 
 template <typename T>
@@ -142,19 +158,16 @@ Result<std::uint64_t> WeightsHash(const Mlp<T>& network) {
 
 template <typename T>
 Status SaveModel(const std::string& path, const Model<T>& model) {
-  return internal::CheckAndSave(path, model, [&](const SafetensorsFile& file) { return WriteSafetensors(path, file); });
+  const Result<SafetensorsFile> file = internal::ModelToFile(path, model);
+  return file.ok() ? WriteSafetensors(path, *file) : file.status();
 }
 
 template <typename T>
 Result<std::string> ModelBytes(const Model<T>& model) {
-  Result<std::string> bytes = std::string();
   const std::string name = "the model";
-  Status status = internal::CheckAndSave(name, model, [&](const SafetensorsFile& file) {
-    bytes = SafetensorsBytes(name, file);
-    return bytes.status();
-  });
-  if (!status.ok()) return status;
-  return bytes;
+  const Result<SafetensorsFile> file = internal::ModelToFile(name, model);
+  if (!file.ok()) return file.status();
+  return SafetensorsBytes(name, *file);
 }
 
 template Status SaveModel(const std::string&, const Model<float>&);

@@ -25,6 +25,10 @@ namespace {
 
 Status Invalid(std::string message) { return Status(StatusCode::kInvalidArgument, std::move(message)); }
 
+}  // namespace
+
+namespace internal {
+
 // Numbers are judged as what they become when they are rounded to T.
 template <typename T>
 Status CheckOptions(const TrainerOptions& options, Activation last) {
@@ -49,7 +53,21 @@ Status CheckOptions(const TrainerOptions& options, Activation last) {
   return Status();
 }
 
-}  // namespace
+template Status CheckOptions<float>(const TrainerOptions&, Activation);
+template Status CheckOptions<double>(const TrainerOptions&, Activation);
+
+bool IsPossible(const EpochResult& result) {
+  return result.samples >= 0 && result.correct >= 0 && result.correct <= result.samples &&
+         std::isfinite(result.loss_sum) && (result.samples > 0 || result.loss_sum == 0);
+}
+
+void SetMeans(EpochResult& result) {
+  if (result.samples == 0) return;
+  result.loss = result.loss_sum / static_cast<double>(result.samples);
+  result.accuracy = static_cast<double>(result.correct) / static_cast<double>(result.samples);
+}
+
+}  // namespace internal
 
 template <typename T>
 struct Trainer<T>::Buffers {
@@ -75,8 +93,8 @@ template <typename T>
 Trainer<T>::~Trainer() = default;
 
 template <typename T>
-Result<Trainer<T>> Trainer<T>::Create(Mlp<T> network, const TrainerOptions& options) {
-  Status status = CheckOptions<T>(options, network.layers().back().activation);
+Result<Trainer<T>> Trainer<T>::Create(Mlp<T> network, const TrainerOptions& options, std::span<const T> velocity) {
+  Status status = internal::CheckOptions<T>(options, network.layers().back().activation);
   if (!status.ok()) return status;
   std::ptrdiff_t elements = 0;
   for (const LayerShape& layer : network.layers()) {
@@ -84,8 +102,15 @@ Result<Trainer<T>> Trainer<T>::Create(Mlp<T> network, const TrainerOptions& opti
       return Invalid(Format("a batch of {} rows does not fit in the address space", options.batch));
     }
   }
+  if (!velocity.empty() && (velocity.size() != network.parameters().size() ||
+                            !std::ranges::all_of(velocity, [](T v) { return std::isfinite(v); }))) {
+    return Invalid(
+        Format("the velocity is not one finite number for each of the {} parameters", network.parameters().size()));
+  }
   try {
-    return Trainer(std::move(network), options);
+    Trainer trainer(std::move(network), options);
+    std::ranges::copy(velocity, trainer.buffers_->step.velocity().begin());
+    return trainer;
   } catch (const std::exception&) {  // bad_alloc, or length_error for what no vector can hold
     return Status(StatusCode::kOutOfMemory, Format("no memory to train with batches of {} rows", options.batch));
   }
@@ -95,9 +120,14 @@ template <typename T>
 Status Trainer<T>::set_learning_rate(double learning_rate) {
   TrainerOptions options = options_;
   options.learning_rate = learning_rate;
-  Status status = CheckOptions<T>(options, network_.layers().back().activation);
+  Status status = internal::CheckOptions<T>(options, network_.layers().back().activation);
   if (status.ok()) options_ = options;
   return status;
+}
+
+template <typename T>
+std::span<const T> Trainer<T>::velocity() const {
+  return std::as_const(buffers_->step).velocity();
 }
 
 // ---- One step --------------------------------------------------------------------------------------------------
@@ -213,7 +243,7 @@ Result<std::span<const T>> Trainer<T>::Gradient(Context& context, const MatrixVi
 
 template <typename T>
 Result<EpochResult> Trainer<T>::Epoch(Context& context, const Dataset& data, std::uint32_t epoch,
-                                      const std::function<bool(std::ptrdiff_t)>& progress) {
+                                      const std::function<bool(std::ptrdiff_t)>& progress, const EpochResult& done) {
   const std::ptrdiff_t outputs = network_.outputs();
   Status status = internal::CheckTargets(data, network_.inputs(), outputs);
   if (!status.ok()) return status;
@@ -224,6 +254,11 @@ Result<EpochResult> Trainer<T>::Epoch(Context& context, const Dataset& data, std
   if (options_.loss == Loss::kSigmoidCrossEntropy && data.labels.empty()) {
     const auto found = std::ranges::find_if(data.targets, [](float t) { return t < 0 || t > 1; });
     if (found != data.targets.end()) return NotAProbability(*found, (found - data.targets.begin()) / data.target_count);
+  }
+  if (!internal::IsPossible(done) || done.samples > data.samples ||
+      (done.samples % options_.batch != 0 && done.samples != data.samples)) {
+    return Invalid(Format("an epoch of {} samples in batches of {} does not stop after {}, {} of them right",
+                          data.samples, options_.batch, done.samples, done.correct));
   }
   Buffers& buffers = *buffers_;
   try {
@@ -239,9 +274,7 @@ Result<EpochResult> Trainer<T>::Epoch(Context& context, const Dataset& data, std
   Shuffle(std::span(buffers.order), random);
 
   const kernels::KernelTable& table = context.kernels().table();
-  EpochResult result;
-  double loss_sum = 0;
-  std::ptrdiff_t correct = 0;
+  EpochResult result = done;
   while (result.samples < data.samples) {
     const std::ptrdiff_t rows = std::min(options_.batch, data.samples - result.samples);
     for (std::ptrdiff_t r = 0; r < rows; ++r) {
@@ -267,18 +300,17 @@ Result<EpochResult> Trainer<T>::Epoch(Context& context, const Dataset& data, std
       return Status(loss.status().code(), Format("epoch {}, samples {} to {}: {}", epoch, result.samples,
                                                  result.samples + rows, loss.status().message()));
     }
-    loss_sum += *loss * static_cast<double>(rows);
+    result.loss_sum += *loss * static_cast<double>(rows);
     for (std::ptrdiff_t r = 0; r < rows && !data.labels.empty(); ++r) {
       const std::span<const T> row(buffers.step.predictions().data() + r * outputs, static_cast<std::size_t>(outputs));
-      correct += internal::PredictedClass(row) == buffers.labels[static_cast<std::size_t>(r)];
+      result.correct += internal::PredictedClass(row) == buffers.labels[static_cast<std::size_t>(r)];
     }
     result.samples += rows;
     if (progress && !progress(result.samples)) break;
   }
   status = CheckParameters(context);
   if (!status.ok()) return Status(status.code(), Format("epoch {}: {}", epoch, status.message()));
-  result.loss = loss_sum / static_cast<double>(result.samples);
-  result.accuracy = static_cast<double>(correct) / static_cast<double>(result.samples);
+  internal::SetMeans(result);
   return result;
 }
 

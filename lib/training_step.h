@@ -18,6 +18,16 @@
 
 namespace lanewise::internal {
 
+// What Trainer::Create asks of the options of a network that ends in `last`. kInvalidArgument.
+template <typename T>
+Status CheckOptions(const TrainerOptions& options, Activation last);
+
+// Whether sums and counts of an epoch can be what they say.
+bool IsPossible(const EpochResult& result);
+
+// The means, from the sums.
+void SetMeans(EpochResult& result);
+
 // Some samples, and the labels or the targets that the loss takes.
 template <typename T>
 struct Batch {
@@ -43,6 +53,8 @@ class TrainingStep {
   void Update(const Context& context, Mlp<T>& network, const TrainerOptions& options);
 
   std::span<const T> gradient() const { return gradient_; }
+  std::span<const T> velocity() const { return velocity_; }
+  std::span<T> velocity() { return velocity_; }
   // What the network answered to the last batch, one row after the other.
   std::span<const T> predictions() const { return predictions_; }
 

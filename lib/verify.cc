@@ -17,6 +17,7 @@
 #include "format.h"
 #include "lanewise/gemm.h"
 #include "lanewise/random.h"
+#include "numeric_class.h"
 
 namespace lanewise {
 namespace {
@@ -29,13 +30,7 @@ constexpr std::ptrdiff_t kTooManyValues = 2'000'000;
 // The class of all kernels that predictions use, if they are of one.
 template <typename T>
 std::optional<NumericClass> ClassOf(const Kernels& kernels) {
-  std::optional<NumericClass> common;
-  for (const char* name : {"gemm", "relu", "leaky_relu", "sigmoid", "tanh", "softmax", "log_softmax"}) {
-    const Result<Tier> tier = kernels.TierOf(Format("{}_{}", name, sizeof(T) == sizeof(float) ? "f32" : "f64"));
-    if (!tier.ok() || (common && *common != ClassOf(*tier))) return std::nullopt;
-    common = ClassOf(*tier);
-  }
-  return common;
+  return internal::CommonClass<T>(kernels, {"gemm", "relu", "leaky_relu", "sigmoid", "tanh", "softmax", "log_softmax"});
 }
 
 template <typename T>

@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "doctest/doctest.h"
@@ -142,6 +144,28 @@ TEST_CASE("a split keeps everything that a data set has") {
       CHECK(part.bytes[static_cast<std::size_t>(i * 4 + 3)] == 10 * from + 3);
     }
   }
+}
+
+TEST_CASE("the hash of a data set is that of its samples") {
+  const std::uint64_t hash = DatasetHash(Images());
+  Dataset data = Images();
+  data.class_names.clear();
+  data.image_rows = data.image_cols = 0;
+  CHECK(DatasetHash(data) == hash);
+  data.bytes[0] ^= 1;
+  CHECK(DatasetHash(data) != hash);
+  data = Images();
+  ++data.classes;
+  CHECK(DatasetHash(data) != hash);
+  data = Images();
+  std::swap(data.samples, data.features);
+  CHECK(DatasetHash(data) != hash);
+  data = Images();
+  data.labels[0] ^= 1;
+  CHECK(DatasetHash(data) != hash);
+  data = Regression(10);
+  data.targets[3] += 1;
+  CHECK(DatasetHash(data) != DatasetHash(Regression(10)));
 }
 
 TEST_CASE("splits that make no sense") {

@@ -45,6 +45,10 @@ struct Dataset {
 // (kInvalidArgument). What Lanewise's readers return is valid; call it on what you filled yourself.
 Status Validate(const Dataset& data);
 
+// XXH3's 64 bits of the samples, for whoever must know whether two data sets hold the same: of the inputs, labels and
+// targets, their numbers and that of the classes. Names and the sizes of images take no part.
+std::uint64_t DatasetHash(const Dataset& data);
+
 struct TrainValidation {
   Dataset train;
   Dataset validation;

@@ -59,12 +59,17 @@ struct TrainerOptions {
   std::ptrdiff_t batch = 128;  // rows per step, at most; >= 1
   std::uint64_t seed = 1;      // of the order of samples
   double input_scale = 1;      // a data set's inputs are multiplied by it: 1/255 for images; finite as T
+
+  friend bool operator==(const TrainerOptions&, const TrainerOptions&) = default;
 };
 
 struct EpochResult {
   double loss = 0;      // mean over the samples, each as it was when its batch came
   double accuracy = 0;  // the share of samples classified rightly, likewise; 0 without labels
   std::ptrdiff_t samples = 0;
+  // What the two are means of; an epoch that goes on adds to them.
+  double loss_sum = 0;
+  std::ptrdiff_t correct = 0;
 };
 
 // Trains one network. The parameters after a number of steps are the same bits on every tier of a numeric class and for
@@ -79,9 +84,10 @@ struct EpochResult {
 template <typename T>
 class Trainer {
  public:
-  // Takes the network as it is (see Mlp::Initialise). kInvalidArgument for options out of range or a loss that does not
-  // go with the last activation, naming what would; kOutOfMemory.
-  static Result<Trainer> Create(Mlp<T> network, const TrainerOptions& options);
+  // Takes the network as it is (see Mlp::Initialise), and v as another trainer's velocity() or zero. kInvalidArgument
+  // for options out of range, a loss that does not go with the last activation, naming what would, or a velocity that
+  // has not one finite number for each parameter; kOutOfMemory.
+  static Result<Trainer> Create(Mlp<T> network, const TrainerOptions& options, std::span<const T> velocity = {});
 
   // One step on a batch: x (rows x inputs), and labels (one per row) or targets (rows x outputs). Returns the loss
   // before the step. kInvalidArgument for shapes that do not match, more rows than options.batch, labels without a
@@ -92,11 +98,13 @@ class Trainer {
   Result<double> Step(Context& context, const MatrixView<const T>& x, const MatrixView<const T>& targets);
 
   // Once over all samples, in the order that (seed, epoch) shuffles them into; the last batch may be smaller. Calls
-  // progress(samples done) after each step; a return of false stops there (the result counts what was done). Errors:
-  // kInvalidArgument if the data set does not fit the network and loss; kDiverged if a loss or a parameter is not
-  // finite, naming the step or the layer.
+  // progress(samples done) after each step; a return of false stops there (the result counts what was done). With such
+  // a result as `done` the epoch goes on behind its samples, and returns what it would have returned without the stop.
+  // Errors: kInvalidArgument if the data set does not fit the network and loss, or `done` is no result of batches of
+  // this data set; kDiverged if a loss or a parameter is not finite, naming the step or the layer.
   Result<EpochResult> Epoch(Context& context, const Dataset& data, std::uint32_t epoch,
-                            const std::function<bool(std::ptrdiff_t)>& progress = nullptr);
+                            const std::function<bool(std::ptrdiff_t)>& progress = nullptr,
+                            const EpochResult& done = {});
 
   // The gradient of the loss at x with respect to all parameters (in the order of Mlp::parameters), without a step; for
   // checks. Valid until the next call. Errors as Step's.
@@ -110,6 +118,8 @@ class Trainer {
 
   const Mlp<T>& network() const { return network_; }
   const TrainerOptions& options() const { return options_; }
+  // v, in the order of Mlp::parameters. Valid until the trainer is moved or ends.
+  std::span<const T> velocity() const;
 
   Trainer(Trainer&&) noexcept;
   Trainer& operator=(Trainer&&) noexcept;

@@ -11,6 +11,7 @@
 #include "command.h"
 #include "fmt/format.h"
 #include "fmt/ranges.h"
+#include "lanewise/checkpoint.h"
 #include "lanewise/packed_matrix.h"
 #include "options.h"
 
@@ -56,7 +57,8 @@ std::ptrdiff_t GoldenCaseCount(const Model<T>& model) {
 }
 
 template <typename T>
-Json ToJson(const Model<T>& model, const std::vector<LayerFacts>& facts, std::string_view tier) {
+Json ToJson(const Model<T>& model, const Result<Checkpoint<T>>& checkpoint, const std::vector<LayerFacts>& facts,
+            std::string_view tier) {
   Json layers = Json::array();
   for (std::size_t l = 0; l < facts.size(); ++l) {
     const LayerShape& layer = model.network.layers()[l];
@@ -79,13 +81,15 @@ Json ToJson(const Model<T>& model, const std::vector<LayerFacts>& facts, std::st
               {"numerics_revision", model.numerics_revision == 0 ? Json() : Json(model.numerics_revision)},
               {"golden_cases", GoldenCaseCount(model)},
               {"golden_class", model.golden ? Json(Name(model.golden->numeric_class)) : Json()},
+              {"checkpoint",
+               checkpoint.ok() ? Json{{"epoch", checkpoint->epoch}, {"samples", checkpoint->done.samples}} : Json()},
               {"packed_for", tier},
               {"layers", std::move(layers)}};
 }
 
 template <typename T>
-std::string ToText(const std::string& path, const Model<T>& model, const std::vector<LayerFacts>& facts,
-                   std::string_view tier) {
+std::string ToText(const std::string& path, const Model<T>& model, const Result<Checkpoint<T>>& checkpoint,
+                   const std::vector<LayerFacts>& facts, std::string_view tier) {
   std::vector<std::string> sizes = {std::to_string(model.network.inputs())};
   for (const LayerShape& layer : model.network.layers()) sizes.push_back(std::to_string(layer.outputs));
   std::vector<std::vector<std::string>> head = {
@@ -99,6 +103,10 @@ std::string ToText(const std::string& path, const Model<T>& model, const std::ve
       {"golden cases", model.golden ? fmt::format("{}, of class {} (lanewise verify checks them)",
                                                   GoldenCaseCount(model), Name(model.golden->numeric_class))
                                     : "none"}};
+  if (checkpoint.ok()) {
+    head.push_back({"checkpoint", fmt::format("in epoch {}, after {} samples (lanewise train --resume goes on)",
+                                              checkpoint->epoch, checkpoint->done.samples)});
+  }
   for (const auto& [key, value] : model.recipe) head.push_back({"recipe: " + key, value});
 
   std::vector<std::vector<std::string>> table = {
@@ -121,10 +129,12 @@ ExitCode Inspect(const std::string& path, const Model<T>& model, const Kernels& 
     if (!layer.ok()) return Fail(layer.status());
     facts.push_back(*layer);
   }
+  // Most models are none.
+  const Result<Checkpoint<T>> checkpoint = LoadCheckpoint<T>(path);
   if (json) {
-    PrintJson(ToJson(model, facts, kernels.TierName()));
+    PrintJson(ToJson(model, checkpoint, facts, kernels.TierName()));
   } else {
-    Print(ToText(path, model, facts, kernels.TierName()));
+    Print(ToText(path, model, checkpoint, facts, kernels.TierName()));
   }
   return kOk;
 }

@@ -39,11 +39,12 @@ void ProgressBar::Clear() {
   width_ = 0;
 }
 
-void CatchInterrupt() {
+void CatchInterrupt(bool sigterm_too) {
   struct sigaction action = {};
   action.sa_handler = [](int) { g_interrupted = 1; };
   action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
   sigaction(SIGINT, &action, nullptr);
+  if (sigterm_too) sigaction(SIGTERM, &action, nullptr);
 }
 
 bool Interrupted() { return g_interrupted != 0; }

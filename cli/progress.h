@@ -34,9 +34,9 @@ class ProgressBar {
   double next_ = 0;
 };
 
-// SIGINT from now on only sets a flag, so that the command can leave things as they were; a second one ends the
-// program.
-void CatchInterrupt();
+// SIGINT, and SIGTERM too if asked for, from now on only set a flag, so that the command can leave things as they were;
+// a second one ends the program.
+void CatchInterrupt(bool sigterm_too = false);
 bool Interrupted();
 
 }  // namespace lanewise::cli

@@ -289,6 +289,7 @@ TEST_CASE("an interrupt ends training with 130 and leaves the old file") {
                                "kill -INT $(cat pid); cat; }");
   CHECK_MESSAGE(Contains(run.out, "\nexit code 130\n"), run.out.substr(0, 1000));
   CHECK(Contains(run.out, "error: interrupted in epoch "));
+  CHECK(Contains(run.out, "old was not written (with --checkpoint FILE training could go on)"));
   CHECK(ReadBytes(old) == "old");
   CHECK(folder.CountFiles() == 2);  // and the file with the process id
 }

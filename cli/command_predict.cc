@@ -17,8 +17,8 @@
 #include "data_options.h"
 #include "fmt/format.h"
 #include "lanewise/data/read.h"
-#include "lanewise/write_file.h"
 #include "options.h"
+#include "output_file.h"
 #include "picture.h"
 
 namespace lanewise::cli {
@@ -57,7 +57,7 @@ PredictSettings::PredictSettings(CLI::App& command) {
                   "features alone, but for columns that --label or\n--targets name, which are left out. Without it:\n"
                   "built-in digits")
       ->type_name("PATH");
-  command.add_option("--output", output, "File to write instead of standard output")->type_name("FILE");
+  command.add_option("--output", output, "File to write; -, the default, is standard output")->type_name("FILE");
   command.add_flag("--proba", all_outputs, "All outputs instead of class and probability");
   command.add_flag("--show", show, "Pictures in the terminal instead of CSV");
   command.add_option("--skip", skip, "Samples to leave out first")->type_name("N")->check(CLI::NonNegativeNumber);
@@ -183,7 +183,8 @@ Result<Dataset> ReadInput(const PredictOptions& options) {
 
 // Rows [first, first + rows) of a result in text, or in JSON's array.
 template <typename T>
-ExitCode Predict(const PredictOptions& options, const Model<T>& model, Compute& compute, const Dataset& data) {
+ExitCode Predict(const PredictOptions& options, const Model<T>& model, Compute& compute, const Dataset& data,
+                 OutputFile& output) {
   const PredictSettings& settings = options.settings;
   const Result<PackedMlp<T>> network = PackedMlp<T>::Pack(compute.kernels(), model.network);
   if (!network.ok()) return Fail(network.status());
@@ -208,15 +209,11 @@ ExitCode Predict(const PredictOptions& options, const Model<T>& model, Compute& 
         text += settings.show ? Picture(model, data, first + r, row) : CsvLine(options, model, row);
       }
     }
-    if (settings.output.empty()) Print(std::exchange(text, ""));
+    if (const Status written = output.Write(std::exchange(text, "")); !written.ok()) return Fail(written, "--output");
   }
   if (options.json) text = JsonText(document);
-  if (settings.output.empty()) {
-    Print(text);
-    return kOk;
-  }
-  const std::string_view part = text;
-  const Status written = WriteFile(settings.output, {&part, 1});
+  Status written = output.Write(text);
+  if (written.ok()) written = output.Finish();
   return written.ok() ? kOk : Fail(written, "--output");
 }
 
@@ -226,9 +223,10 @@ ExitCode Run(const PredictOptions& options) {
   if (!compute.ok()) return Fail(compute.status());
   const Result<AnyModel> model = LoadAnyModel(settings.model);
   if (!model.ok()) return Fail(model.status());
-  if (!settings.output.empty()) {
-    if (const Status writable = CheckWritable(settings.output); !writable.ok()) return Fail(writable, "--output");
-  }
+  const Status kept = CheckKeepsInputs(settings.output, {{"MODEL", settings.model}, {"--input", settings.input}});
+  if (!kept.ok()) return Fail(kept, "--output");
+  Result<OutputFile> output = OutputFile::Open(settings.output);
+  if (!output.ok()) return Fail(output.status(), "--output");
   const Result<Dataset> data = ReadInput(options);
   if (!data.ok()) return Fail(data.status());
   const auto invalid = [](std::string message) {
@@ -241,7 +239,7 @@ ExitCode Run(const PredictOptions& options) {
   return std::visit(
       [&](const auto& typed) {
         const std::ptrdiff_t inputs = typed.network.inputs();
-        if (data->features == inputs) return Predict(options, typed, **compute, *data);
+        if (data->features == inputs) return Predict(options, typed, **compute, *data, *output);
         return invalid(
             fmt::format("--input: samples have {} features, {} takes {} (columns of a CSV that are none: "
                         "--label, --targets)",

@@ -20,6 +20,7 @@
 #include "lanewise/verify.h"
 #include "lanewise/write_file.h"
 #include "options.h"
+#include "output_file.h"
 #include "progress.h"
 #include "resume.h"
 #include "training_plan.h"
@@ -268,6 +269,14 @@ ExitCode Train(const TrainOptions& options, const Plan& plan, Compute& compute, 
   return kOk;
 }
 
+// Whether the model can be written to --out, and takes the place of nothing but an older one.
+Status CheckOut(const TrainOptions& options) {
+  const std::string& out = options.settings.out;
+  if (out == "-") return Invalid("a model is written to a file, not to standard output; give its path");
+  const Status kept = CheckKeepsInputs(out, {{"--data", options.data.Path()}});
+  return kept.ok() ? CheckWritable(out) : kept;
+}
+
 ExitCode Run(TrainOptions& options, CLI::App& command) {
   TrainSettings& settings = options.settings;
   std::optional<AnyCheckpoint> begun;
@@ -291,9 +300,10 @@ ExitCode Run(TrainOptions& options, CLI::App& command) {
   }
   const Result<std::unique_ptr<Compute>> compute = Compute::Make(options.isa, options.threads);
   if (!compute.ok()) return Fail(compute.status());
-  if (const Status writable = CheckWritable(settings.out); !writable.ok()) return Fail(writable, "--out");
+  if (const Status usable = CheckOut(options); !usable.ok()) return Fail(usable, "--out");
   if (!settings.checkpoint.empty()) {
     Status usable = CheckCheckpointPath(settings.checkpoint, command);
+    if (usable.ok()) usable = CheckKeepsInputs(settings.checkpoint, {{"--data", options.data.Path()}});
     if (usable.ok()) usable = CheckWritable(settings.checkpoint);
     if (!usable.ok()) return Fail(usable, "--checkpoint");
   }

@@ -66,6 +66,8 @@ Result<Dataset> DataOptions::Read(Split split, CsvRole role, const std::vector<s
   return ReadData(data_->as<std::string>(), split, csv);
 }
 
+std::string DataOptions::Path() const { return data_->count() == 0 ? "" : data_->as<std::string>(); }
+
 std::string DataOptions::Kind() const {
   if (data_->count() == 0) return "built-in digits";
   std::error_code error;

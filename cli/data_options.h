@@ -38,6 +38,9 @@ class DataOptions {
   // is where no option says so, `class_names` the classes that its labels mean (empty: they make their own).
   Result<Dataset> Read(Split split, CsvRole role, const std::vector<std::string>& class_names) const;
 
+  // What --data names, "" for the built-in digits.
+  std::string Path() const;
+
   // "built-in digits", "IDX folder" or "file": what a recipe may know.
   std::string Kind() const;
 

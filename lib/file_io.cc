@@ -87,11 +87,19 @@ struct Target {
   std::optional<mode_t> mode;  // of the file that is replaced
 };
 
-// Behind the symbolic links of the last component; the file at the end need not exist.
+// Whether the symbolic link is one of those by which Linux names the open files of a process.
+bool NamesOpenFile(const std::filesystem::path& link) {
+  std::error_code error;
+  const std::filesystem::path folder = canonical(link.parent_path(), error);
+  return !error && folder.native().starts_with("/proc/");
+}
+
+// Behind the symbolic links of the last component; the file at the end need not exist. Stops at a link that names an
+// open file.
 std::filesystem::path FollowLinks(std::filesystem::path path) {
   constexpr int kMostLinks = 40;  // as Linux; stat has refused what is longer
   std::error_code error;
-  for (int i = 0; i < kMostLinks && is_symlink(path, error); ++i) {
+  for (int i = 0; i < kMostLinks && is_symlink(path, error) && !NamesOpenFile(path); ++i) {
     path = path.parent_path() / read_symlink(path, error);
   }
   return path;
@@ -104,6 +112,10 @@ Result<Target> FindTarget(const std::string& path) {
     // A rename would put a file in the place of a device, a pipe or a folder.
     if (!S_ISREG(existing.st_mode)) {
       return Status(StatusCode::kIoError, "cannot write " + Quote(path) + ": not a regular file");
+    }
+    if (std::error_code error; is_symlink(std::filesystem::path(target.path), error)) {
+      return Status(StatusCode::kIoError,
+                    "cannot write " + Quote(path) + ": it names an open file, not a file in a folder");
     }
     target.mode = existing.st_mode & 0777;
   } else if (errno != ENOENT) {

@@ -60,8 +60,12 @@ PredictSettings::PredictSettings(CLI::App& command) {
   command.add_option("--output", output, "File to write; -, the default, is standard output")->type_name("FILE");
   command.add_flag("--proba", all_outputs, "All outputs instead of class and probability");
   command.add_flag("--show", show, "Pictures in the terminal instead of CSV");
-  command.add_option("--skip", skip, "Samples to leave out first")->type_name("N")->check(CLI::NonNegativeNumber);
-  command.add_option("--limit", limit, "Samples to predict at most")->type_name("N")->check(CLI::PositiveNumber);
+  command.add_option("--skip", skip, "Samples to leave out first")
+      ->type_name("N")
+      ->check(WholeNumber<std::ptrdiff_t>(0));
+  command.add_option("--limit", limit, "Samples to predict at most")
+      ->type_name("N")
+      ->check(WholeNumber<std::ptrdiff_t>(1));
 }
 
 std::string CsvField(const std::string& text) {

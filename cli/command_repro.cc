@@ -10,6 +10,7 @@
 #include "command.h"
 #include "fmt/format.h"
 #include "fmt/ranges.h"
+#include "lanewise/environment.h"
 #include "lanewise/isa.h"
 #include "lanewise/repro.h"
 #include "options.h"
@@ -104,7 +105,7 @@ Command AddRepro(CLI::App& program) {
       ->type_name("N,...")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::Range(1, 1024));
+      ->check(WholeNumber(1, kMaxThreads));
   command
       ->add_option("--expect", settings->expect,
                    "A document of --json, from here or elsewhere,\nwhose hashes must come out")

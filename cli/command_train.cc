@@ -35,7 +35,7 @@ TrainSettings::TrainSettings(CLI::App& command) {
       ->type_name("A,B,...")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::PositiveNumber);
+      ->check(WholeNumber<std::ptrdiff_t>(1));
   command.add_option("--activation", activation, "Of hidden layers: identity relu leaky-relu sigmoid\ntanh")
       ->type_name("NAME")
       ->capture_default_str();
@@ -56,14 +56,15 @@ TrainSettings::TrainSettings(CLI::App& command) {
   command.add_option("--batch", batch, "Samples per step")
       ->type_name("N")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(WholeNumber<std::ptrdiff_t>(1));
   command.add_option("--epochs", epochs, "How often to go over the data")
       ->type_name("N")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(WholeNumber<std::uint32_t>(1));
   command.add_option("--seed", seed, "Of first weights, order of samples and split")
       ->type_name("N")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(WholeNumber<std::uint64_t>(0));
   command.add_option("--val-split", val_split, "Share of the samples to set aside for validation")->type_name("SHARE");
   command.add_option("--input-scale", input_scale, "Inputs are multiplied by it. Default: 1/255 for\nbytes, 1 else")
       ->type_name("X");

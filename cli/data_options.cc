@@ -52,7 +52,7 @@ DataOptions::DataOptions(CLI::App& command)
       samples_(command.add_option("--samples")
                    ->type_name("N")
                    ->description("How many of the built-in digits")
-                   ->check(CLI::PositiveNumber)
+                   ->check(WholeNumber<std::ptrdiff_t>(1))
                    ->excludes(command.get_option("--data"))),
       columns_(command) {}
 

@@ -4,9 +4,13 @@
 
 #pragma once
 
+#include <charconv>
+#include <limits>
 #include <string>
+#include <system_error>
 
 #include "CLI/CLI.hpp"
+#include "fmt/format.h"
 #include "lanewise/isa.h"
 #include "lanewise/status.h"
 
@@ -53,6 +57,21 @@ class JsonOption {
  private:
   const CLI::Option* option_;
 };
+
+// A check for options that take whole numbers (each value of a list): anything else is refused, in words that people
+// read. CLI11's own conversion takes -1 for a large unsigned number and cuts what is too large.
+template <typename T>
+CLI::Validator WholeNumber(T least, T most = std::numeric_limits<T>::max()) {
+  return CLI::Validator(
+      [least, most](const std::string& text) -> std::string {
+        T value = 0;
+        const char* end = text.data() + text.size();
+        const auto [stop, error] = std::from_chars(text.data(), end, value);
+        if (error == std::errc() && stop == end && value >= least && value <= most) return "";
+        return fmt::format("'{}' is not a whole number from {} to {}", text, least, most);
+      },
+      "");
+}
 
 // The end of a command's help text.
 void SetExample(CLI::App& command, const std::string& example);

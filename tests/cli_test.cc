@@ -80,6 +80,16 @@ TEST_CASE("wrong usage is exit code 2 and names the way out") {
       {"kernels --isa=gemm_f32=avx3", "--isa: unknown tier 'avx3'"},
       {"info --threads 0", "--threads: '0' is not a number of threads; give 1 to"},
       {"info --threads -1", "--threads: '-1'"},
+      {"train --out m --layers 2,a", "--layers: 'a' is not a whole number from 1 to 9223372036854775807 (see"},
+      {"train --out m --batch 99999999999999999999", "--batch: '99999999999999999999' is not a whole number"},
+      {"train --out m --batch 1.5", "--batch: '1.5'"},
+      {"train --out m --epochs 0", "--epochs: '0' is not a whole number from 1 to 4294967295"},
+      {"train --out m --epochs 4294967296", "--epochs: '4294967296'"},
+      {"train --out m --seed -1", "--seed: '-1' is not a whole number from 0 to 18446744073709551615"},
+      {"train --out m --samples 0", "--samples: '0'"},
+      {"predict m --skip -1", "--skip: '-1' is not a whole number from 0"},
+      {"predict m --limit 1e3", "--limit: '1e3'"},
+      {"repro --threads 1,0", "--threads: '0' is not a whole number from 1 to 1024"},
   };
   for (const auto& c : kCases) {
     INFO(std::string(c.arguments));

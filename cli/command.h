@@ -19,6 +19,7 @@ struct Command {
 
 Command AddAccuracy(CLI::App& program);
 Command AddBench(CLI::App& program);
+Command AddDoctor(CLI::App& program);
 Command AddEvaluate(CLI::App& program);
 Command AddExplain(CLI::App& program);
 Command AddInfo(CLI::App& program);

@@ -62,7 +62,8 @@ ExitCode Main(int argc, char** argv) {
   const std::vector<Command> commands = {AddInfo(program),     AddKernels(program),  AddExplain(program),
                                          AddAccuracy(program), AddRepro(program),    AddBench(program),
                                          AddTrain(program),    AddEvaluate(program), AddPredict(program),
-                                         AddInspect(program),  AddVerify(program),   AddVersion(program)};
+                                         AddInspect(program),  AddVerify(program),   AddDoctor(program),
+                                         AddVersion(program)};
 
   try {
     program.parse(argc, argv);

@@ -10,6 +10,30 @@
 #include "kernel_table.h"
 
 namespace lanewise {
+namespace {
+
+#if !defined(__has_feature)  // GCC, which has macros instead
+#define __has_feature(name) 0
+#endif
+
+std::string Sanitizers() {
+  std::string names;
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+  names += " address";
+#endif
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+  names += " thread";
+#endif
+#if __has_feature(memory_sanitizer)
+  names += " memory";
+#endif
+#if __has_feature(undefined_behavior_sanitizer)
+  names += " undefined";
+#endif
+  return names.empty() ? "" : names.substr(1);
+}
+
+}  // namespace
 
 BuildInfo ThisBuild() {
 #if defined(__clang__)
@@ -22,11 +46,18 @@ BuildInfo ThisBuild() {
 #else
   constexpr bool kAssertions = true;
 #endif
+#if defined(__OPTIMIZE__)
+  constexpr bool kOptimised = true;
+#else
+  constexpr bool kOptimised = false;
+#endif
   return {.version = LANEWISE_VERSION,
           .compiler = std::move(compiler),
           .build_type = LANEWISE_BUILD_TYPE,
           .assertions = kAssertions,
-          .highway = kernels::HighwayVersion()};
+          .highway = kernels::HighwayVersion(),
+          .optimised = kOptimised,
+          .sanitizers = Sanitizers()};
 }
 
 }  // namespace lanewise

@@ -5,6 +5,7 @@
 #include "cpu_quota.h"
 
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -45,15 +46,23 @@ double SmallestQuota(const std::string& mount, std::string path) {
   }
 }
 
-int AffinityCpus() {
+// The numbers of the CPUs in the affinity mask; that of the first alone where the system does not tell.
+std::vector<int> AffinityCpus() {
   // The kernel refuses masks smaller than its own; 2^20 CPUs are more than it can be built for.
   for (std::size_t cpus = 1024; cpus <= 1u << 20; cpus *= 4) {
     std::vector<cpu_set_t> mask((cpus + CPU_SETSIZE - 1) / CPU_SETSIZE);
     const std::size_t bytes = mask.size() * sizeof(cpu_set_t);
-    if (sched_getaffinity(0, bytes, mask.data()) == 0) return std::max(CPU_COUNT_S(bytes, mask.data()), 1);
+    if (sched_getaffinity(0, bytes, mask.data()) == 0) {
+      std::vector<int> numbers;
+      for (std::size_t cpu = 0; cpu < 8 * bytes; ++cpu) {
+        if (CPU_ISSET_S(cpu, bytes, mask.data())) numbers.push_back(static_cast<int>(cpu));
+      }
+      if (!numbers.empty()) return numbers;
+      break;
+    }
     if (errno != EINVAL) break;
   }
-  return 1;
+  return {0};
 }
 
 }  // namespace
@@ -78,9 +87,16 @@ double CgroupCpuQuota(const std::string& root) {
   return smallest;
 }
 
+CpuLimits ThisCpuLimits() {
+  return {.online = static_cast<int>(std::max(sysconf(_SC_NPROCESSORS_ONLN), 1L)),
+          .allowed = AffinityCpus(),
+          .quota = CgroupCpuQuota("")};
+}
+
 ThreadCount DefaultThreads() {
-  const int cpus = AffinityCpus();
-  const double quota = CgroupCpuQuota("");
+  const CpuLimits limits = ThisCpuLimits();
+  const int cpus = static_cast<int>(limits.allowed.size());
+  const double quota = limits.quota;
   if (quota >= cpus) return {cpus, Format("{} CPU{} in the affinity mask", cpus, cpus == 1 ? "" : "s")};
   return {std::max(static_cast<int>(quota), 1), Format("cgroup quota of {:.2f} CPUs", quota)};
 }

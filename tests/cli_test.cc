@@ -30,8 +30,8 @@ bool FitsIn80Columns(const std::string& text) {
 const char* TierNotCompiled() { return IsCompiled(Tier::kNeon) ? "avx2" : "neon"; }
 
 TEST_CASE("every command has a help text with an example") {
-  for (const std::string command : {"accuracy", "bench", "evaluate", "explain", "info", "inspect", "kernels", "predict",
-                                    "repro", "train", "verify", "version"}) {
+  for (const std::string command : {"accuracy", "bench", "doctor", "evaluate", "explain", "info", "inspect", "kernels",
+                                    "predict", "repro", "train", "verify", "version"}) {
     INFO(command);
     const ProgramRun help = Lanewise(command + " --help");
     CHECK(help.exit_code == 0);

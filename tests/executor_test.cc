@@ -325,8 +325,12 @@ TEST_CASE("the default number of threads follows the affinity mask and gives its
   }
   REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
   const ThreadCount pinned = DefaultThreads();
+  const CpuLimits limits = ThisCpuLimits();
   REQUIRE(sched_setaffinity(0, sizeof before, &before) == 0);
   CHECK(pinned.threads == 1);
+  REQUIRE(limits.allowed.size() == 1);
+  CHECK(CPU_ISSET(limits.allowed[0], &one));
+  CHECK(limits.online >= 1);
   CHECK(pinned.threads <= all.threads);
   CHECK(pinned.reason.find("1 CPU in the affinity mask") != std::string::npos);
 }

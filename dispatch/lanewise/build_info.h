@@ -18,6 +18,9 @@ struct BuildInfo {
   std::string build_type;  // CMake's: "Release", "Debug" ...
   bool assertions;         // whether assert() is active in the library
   std::string highway;     // the version of Highway that the kernels are written on, "1.0.3"
+  bool optimised;          // whether the compiler optimised the library
+  // The sanitizers that the library was built with, "address undefined"; "" if none. (GCC does not tell of undefined.)
+  std::string sanitizers;
 };
 
 BuildInfo ThisBuild();

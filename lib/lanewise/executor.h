@@ -7,9 +7,11 @@
 #pragma once
 
 #include <atomic>
+#include <limits>
 #include <memory>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 namespace lanewise {
 
@@ -48,6 +50,14 @@ class SerialExecutor final : public Executor {
   }
 };
 
+// What the system grants this process. Reads the system's files at each call, as DefaultThreads does.
+struct CpuLimits {
+  int online = 1;                                          // CPUs of the machine; in a container too
+  std::vector<int> allowed = {0};                          // the numbers of those in the calling thread's affinity mask
+  double quota = std::numeric_limits<double>::infinity();  // CPUs of time that cgroups (v1 or v2) grant
+};
+CpuLimits ThisCpuLimits();
+
 // How many threads suit this process, and why ("2 CPUs in the affinity mask", "cgroup quota of 1.50 CPUs").
 struct ThreadCount {
   int threads = 1;
@@ -55,8 +65,7 @@ struct ThreadCount {
 };
 
 // The CPUs in the calling thread's affinity mask, or fewer if a cgroup (v1 or v2) limits the CPU time; at least 1. A
-// quota is rounded down: threads beyond it would stall the others until the quota's next period. Reads the system's
-// files at each call.
+// quota is rounded down: threads beyond it would stall the others until the quota's next period.
 ThreadCount DefaultThreads();
 
 // The default executor: threads that wait for tasks, the caller working along with them. Thread-safe:

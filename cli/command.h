@@ -6,8 +6,10 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include "CLI/CLI.hpp"
+#include "lanewise/status.h"
 #include "output.h"
 
 namespace lanewise::cli {
@@ -22,6 +24,7 @@ Command AddBench(CLI::App& program);
 Command AddDoctor(CLI::App& program);
 Command AddEvaluate(CLI::App& program);
 Command AddExplain(CLI::App& program);
+Command AddHelp(CLI::App& program);
 Command AddInfo(CLI::App& program);
 Command AddInspect(CLI::App& program);
 Command AddKernels(CLI::App& program);
@@ -30,5 +33,11 @@ Command AddRepro(CLI::App& program);
 Command AddTrain(CLI::App& program);
 Command AddVerify(CLI::App& program);
 Command AddVersion(CLI::App& program);
+
+// Null if there is none of that name.
+CLI::App* FindCommand(CLI::App& program, const std::string& name);
+
+// What to say of a command that `program` does not have: the valid ones, and the nearest.
+Status UnknownCommand(CLI::App& program, const std::string& name);
 
 }  // namespace lanewise::cli

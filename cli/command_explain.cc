@@ -256,8 +256,7 @@ ExitCode Run(ExplainOptions options) {
 }  // namespace
 
 Command AddExplain(CLI::App& program) {
-  CLI::App* command =
-      program.add_subcommand("explain", "Show how a product, a function or a model would be computed here, and why");
+  CLI::App* command = program.add_subcommand("explain", "Show how something would be computed here, and why");
   SetExample(*command,
              "lanewise explain gemm 64x128x784 --packed\n"
              "  lanewise explain clothes.safetensors --batch 32");

@@ -17,25 +17,15 @@
 #include "fmt/format.h"
 #include "lanewise/build_info.h"
 #include "lanewise/environment.h"
-#include "lanewise/names.h"
 #include "output.h"
 
 namespace lanewise::cli {
 namespace {
 
-Status WrongUsage(std::string message) { return Status(StatusCode::kInvalidArgument, std::move(message)); }
-
-// CLI11's message, but for a command that does not exist.
-Status UsageError(const CLI::ParseError& error, std::string_view first_argument, const std::vector<Command>& commands) {
-  std::vector<std::string_view> names;
-  names.reserve(commands.size());
-  for (const Command& command : commands) names.push_back(command.app->get_name());
-  const bool is_command = std::find(names.begin(), names.end(), first_argument) != names.end();
-  if (!first_argument.empty() && first_argument[0] != '-' && !is_command) {
-    return WrongUsage(UnknownName("command", first_argument, names));
-  }
-  return WrongUsage(
-      fmt::format("{} (see lanewise {}--help)", error.what(), is_command ? std::string(first_argument) + " " : ""));
+// CLI11's message, and where to read on.
+Status UsageError(const CLI::ParseError& error, const CLI::App* command) {
+  return {StatusCode::kInvalidArgument,
+          fmt::format("{} (see lanewise {}--help)", error.what(), command == nullptr ? "" : command->get_name() + " ")};
 }
 
 // Help texts name an option's type, its default, and whether it must be given; CLI11 adds checks that texts explain.
@@ -59,12 +49,17 @@ ExitCode Main(int argc, char** argv) {
   program.footer(
       "Exit codes: 0 ok, 1 a check failed, 2 wrong usage, 3 cannot tell, 4 bad file,\n"
       "5 instruction set not available, 6 diverged, 130 interrupted.");
-  const std::vector<Command> commands = {AddInfo(program),     AddKernels(program),  AddExplain(program),
-                                         AddAccuracy(program), AddRepro(program),    AddBench(program),
-                                         AddTrain(program),    AddEvaluate(program), AddPredict(program),
-                                         AddInspect(program),  AddVerify(program),   AddDoctor(program),
-                                         AddVersion(program)};
+  const std::vector<Command> commands = {
+      AddInfo(program),   AddKernels(program), AddExplain(program),  AddAccuracy(program), AddRepro(program),
+      AddBench(program),  AddTrain(program),   AddEvaluate(program), AddPredict(program),  AddInspect(program),
+      AddVerify(program), AddDoctor(program),  AddVersion(program),  AddHelp(program)};
 
+  const std::string first_argument = argc > 1 ? argv[1] : "";
+  const CLI::App* command = FindCommand(program, first_argument);
+  // CLI11 would pass over a command that it does not know, to what follows: --help, say.
+  if (!first_argument.empty() && first_argument[0] != '-' && command == nullptr) {
+    return Fail(UnknownCommand(program, first_argument));
+  }
   try {
     program.parse(argc, argv);
   } catch (const CLI::Success& help_or_version) {
@@ -73,7 +68,7 @@ ExitCode Main(int argc, char** argv) {
     Print(text.str());
     return kOk;
   } catch (const CLI::ParseError& error) {
-    return Fail(UsageError(error, argc > 1 ? argv[1] : "", commands));
+    return Fail(UsageError(error, command));
   }
 
   for (const std::string& message : UnknownInEnvironment()) Warn(message);

@@ -30,8 +30,8 @@ bool FitsIn80Columns(const std::string& text) {
 const char* TierNotCompiled() { return IsCompiled(Tier::kNeon) ? "avx2" : "neon"; }
 
 TEST_CASE("every command has a help text with an example") {
-  for (const std::string command : {"accuracy", "bench", "doctor", "evaluate", "explain", "info", "inspect", "kernels",
-                                    "predict", "repro", "train", "verify", "version"}) {
+  for (const std::string command : {"accuracy", "bench", "doctor", "evaluate", "explain", "help", "info", "inspect",
+                                    "kernels", "predict", "repro", "train", "verify", "version"}) {
     INFO(command);
     const ProgramRun help = Lanewise(command + " --help");
     CHECK(help.exit_code == 0);
@@ -39,7 +39,12 @@ TEST_CASE("every command has a help text with an example") {
     CHECK(Contains(help.out.substr(help.out.find("Example:\n")), "lanewise " + command));
     CHECK_MESSAGE(FitsIn80Columns(help.out), help.out);
     CHECK(help.err.empty());
+    CHECK(Lanewise("help " + command).out == help.out);
   }
+  const ProgramRun help = Lanewise("help");
+  CHECK(help.exit_code == 0);
+  CHECK(help.out == Lanewise("--help").out);
+  CHECK_MESSAGE(FitsIn80Columns(help.out), help.out);
 }
 
 TEST_CASE("info, kernels and version print a table or JSON") {
@@ -69,6 +74,9 @@ TEST_CASE("wrong usage is exit code 2 and names the way out") {
       {"", "A subcommand is required (see lanewise --help)"},
       {"kernel", "unknown command 'kernel'; valid: info kernels"},
       {"kernel", "(did you mean 'kernels'?)"},
+      {"kernel --help", "(did you mean 'kernels'?)"},
+      {"help kernel", "(did you mean 'kernels'?)"},
+      {"help info more", "more (see lanewise help --help)"},
       {"''", "subcommand"},
       {"--jsn", "A subcommand is required"},
       {"info --jsn", "--jsn (see lanewise info --help)"},

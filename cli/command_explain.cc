@@ -28,7 +28,14 @@ struct ExplainSettings {
   std::string shape;
   std::string type = "f32";
   bool packed = false;
+  bool transpose_a = false;
+  bool transpose_b = false;
+  double alpha = 1;
   std::ptrdiff_t batch = 1;
+  // The options that some kinds of WHAT do not have.
+  const CLI::Option* type_option;
+  const CLI::Option* batch_option;
+  std::vector<const CLI::Option*> gemm_options;
 };
 
 struct ExplainOptions {
@@ -45,12 +52,23 @@ ExplainSettings::ExplainSettings(CLI::App& command) {
       .add_option("WHAT", what, "gemm; another kernel that `lanewise kernels`\nlists, such as sigmoid; or a model file")
       ->required();
   command.add_option("MxNxK", shape, "For gemm: C (M x N) = A (M x K) * B (K x N)");
-  command.add_option("--type", type, "f32 or f64; for gemm also i32 or i64")->type_name("NAME")->capture_default_str();
-  command.add_flag("--packed", packed, "For gemm: B is packed beforehand, as a model's\nweights are");
-  command.add_option("--batch", batch, "For a model: samples at once")
-      ->type_name("N")
-      ->check(CLI::Range(std::ptrdiff_t{1}, std::ptrdiff_t{1} << 24))
-      ->capture_default_str();
+  type_option = command.add_option("--type", type, "f32 or f64; for gemm also i32 or i64. A model has\nits own")
+                    ->type_name("NAME")
+                    ->capture_default_str();
+  const CLI::Option* packed_option =
+      command.add_flag("--packed", packed, "For gemm: B is packed beforehand, as a model's\nweights are");
+  CLI::Option* transpose_a_option =
+      command.add_flag("--transpose-a", transpose_a, "For gemm: A is the transpose of a K x M matrix, as\nin X' dZ");
+  CLI::Option* transpose_b_option =
+      command.add_flag("--transpose-b", transpose_b, "For gemm: B is the transpose of an N x K matrix,\nas in dZ W'")
+          ->excludes(command.get_option("--packed"));
+  CLI::Option* alpha_option =
+      command.add_option("--alpha", alpha, "For gemm: a factor of the product")->type_name("X")->capture_default_str();
+  gemm_options = {packed_option, transpose_a_option, transpose_b_option, alpha_option};
+  batch_option = command.add_option("--batch", batch, "For a model: samples at once")
+                     ->type_name("N")
+                     ->check(WholeNumber<std::ptrdiff_t>(1, std::ptrdiff_t{1} << 24))
+                     ->capture_default_str();
 }
 
 Status Invalid(std::string message) { return Status(StatusCode::kInvalidArgument, std::move(message)); }
@@ -124,14 +142,27 @@ ExitCode ExplainGemm(const ExplainOptions& options, const Listing& listing, Comp
   const ExplainSettings& settings = options.settings;
   const Result<std::array<std::ptrdiff_t, 3>> sizes = ParseShape(settings.shape);
   if (!sizes.ok()) return Fail(sizes.status());
-  const GemmPlan plan = PlanFor(compute, {.type = *FindType(settings.type),
-                                          .m = (*sizes)[0],
-                                          .n = (*sizes)[1],
-                                          .k = (*sizes)[2],
-                                          .b_packed = settings.packed});
+  GemmShape shape = {.type = *FindType(settings.type),
+                     .m = (*sizes)[0],
+                     .n = (*sizes)[1],
+                     .k = (*sizes)[2],
+                     .b_packed = settings.packed,
+                     .scaled = settings.alpha != 1};
+  if (settings.transpose_a) {
+    shape.a_row_stride = 1;
+    shape.a_k_stride = shape.m;
+  }
+  if (settings.transpose_b) {
+    shape.b_k_stride = 1;
+    shape.b_column_stride = shape.k;
+  }
+  const GemmPlan plan = PlanFor(compute, shape);
   const KernelListing& kernel = *Find(listing, "gemm_" + settings.type);
   if (options.json) {
     Json document = PlanJson(plan);
+    document["transpose_a"] = settings.transpose_a;
+    document["transpose_b"] = settings.transpose_b;
+    document["alpha"] = settings.alpha;
     document["tiers"] = TiersJson(kernel);
     PrintJson(document);
   } else {
@@ -208,39 +239,65 @@ std::vector<std::string_view> Names(const Listing& listing) {
   return names;
 }
 
-// "sigmoid_f64" is sigmoid of type f64. (A name with a . or / is a file's.)
-void SplitType(ExplainSettings& settings) {
-  if (settings.what.find_first_of("./") != std::string::npos) return;
+bool NamesFile(const std::string& what) { return what.find_first_of("./") != std::string::npos; }
+
+// "sigmoid_f64" is sigmoid of type f64.
+Status SplitType(ExplainSettings& settings) {
+  if (NamesFile(settings.what)) return {};
   for (const ElementType type : kElementTypes) {
     if (!settings.what.ends_with(fmt::format("_{}", Name(type)))) continue;
+    if (settings.type_option->count() > 0 && settings.type != Name(type)) {
+      return Invalid(fmt::format("--type: {} is of type {}, not {}", settings.what, Name(type), settings.type));
+    }
     settings.what.resize(settings.what.size() - 4);
     settings.type = Name(type);
-    return;
+    break;
   }
+  return {};
+}
+
+// Refuses options that mean nothing for what is to be explained. Of a name that is unknown they say nothing.
+Status CheckOptions(const ExplainSettings& settings, const Listing& listing) {
+  const bool is_gemm = settings.what == "gemm";
+  const bool is_model = NamesFile(settings.what);
+  const std::vector<std::string_view> names = Names(listing);
+  if (!is_model && std::ranges::find(names, settings.what) == names.end()) return {};
+  if (!is_gemm && !settings.shape.empty()) {
+    return Invalid(fmt::format("'{}': only gemm takes a shape", settings.shape));
+  }
+  if (!is_model && settings.batch_option->count() > 0) {
+    return Invalid(fmt::format("--batch: only for a model{}", is_gemm ? "; the rows of a product are its M" : ""));
+  }
+  if (is_model && settings.type_option->count() > 0) return Invalid("--type: not for a model, which has its own type");
+  for (const CLI::Option* option : settings.gemm_options) {
+    if (is_gemm || option->count() == 0) continue;
+    return Invalid(fmt::format("{}: only for gemm{}", option->get_name(),
+                               is_model ? "; a model's weights are packed, neither transposed nor scaled" : ""));
+  }
+  if (settings.alpha == 0) return Invalid("--alpha: with 0 there is no product to explain; give another factor");
+  return {};
 }
 
 ExitCode Run(ExplainOptions options) {
   ExplainSettings& settings = options.settings;
-  SplitType(settings);
+  if (const Status split = SplitType(settings); !split.ok()) return Fail(split);
   if (!FindType(settings.type).has_value()) {
     std::vector<std::string_view> valid;
     for (const ElementType type : kElementTypes) valid.push_back(Name(type));
     return Fail(Invalid(UnknownName("--type", settings.type, valid)));
   }
+  const Listing listing = ListKernels(options.isa.Request(), ThisCpu());
+  if (const Status meant = CheckOptions(settings, listing); !meant.ok()) return Fail(meant);
   const Result<std::unique_ptr<Compute>> compute = Compute::Make(options.isa, options.threads);
   if (!compute.ok()) return Fail(compute.status());
-  const Listing listing = ListKernels(options.isa.Request(), ThisCpu());
 
   if (settings.what == "gemm") {
     if (settings.shape.empty()) return Fail(Invalid("gemm: which shape? Give MxNxK, such as 64x128x784"));
     return ExplainGemm(options, listing, **compute);
   }
-  if (!settings.shape.empty()) {
-    return Fail(Invalid(fmt::format("'{}': only gemm takes a shape", settings.shape)));
-  }
   const KernelListing* kernel = Find(listing, fmt::format("{}_{}", settings.what, settings.type));
   if (kernel != nullptr) return ExplainFunction(options, *kernel);
-  if (settings.what.find_first_of("./") == std::string::npos) {
+  if (!NamesFile(settings.what)) {
     const std::vector<std::string_view> names = Names(listing);
     if (std::ranges::find(names, settings.what) != names.end()) {
       return Fail(Invalid(
@@ -259,6 +316,7 @@ Command AddExplain(CLI::App& program) {
   CLI::App* command = program.add_subcommand("explain", "Show how something would be computed here, and why");
   SetExample(*command,
              "lanewise explain gemm 64x128x784 --packed\n"
+             "  lanewise explain gemm 784x128x64 --transpose-a\n"
              "  lanewise explain clothes.safetensors --batch 32");
   const auto options = std::make_shared<ExplainOptions>(*command);
   return {command, [options] { return Run(*options); }};

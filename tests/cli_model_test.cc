@@ -14,6 +14,7 @@
 #include "doctest/doctest.h"
 #include "format.h"
 #include "hash.h"
+#include "lanewise/gemm.h"
 #include "lanewise/isa.h"
 #include "nlohmann/json.hpp"
 #include "run_program.h"
@@ -246,6 +247,17 @@ TEST_CASE("what is wrong is said, with the right exit code, and leaves the old f
       {"explain relu_i32", 2, "there is no relu of type i32"},
       {"explain no/such.safetensors", 4, "cannot open 'no/such.safetensors'"},
       {"explain gemm 3x4x99999999999999999999", 2, "give MxNxK"},
+      {"explain gemm 3x4x5 --batch 3", 2, "--batch: only for a model; the rows of a product are its M"},
+      {"explain gemm 3x4x5 --alpha 0", 2, "--alpha: with 0 there is no product"},
+      {"explain gemm 3x4x5 --packed --transpose-b", 2, "--packed excludes --transpose-b"},
+      {"explain sigmoid --packed", 2, "--packed: only for gemm"},
+      {"explain sigmoid --batch 3", 2, "--batch: only for a model"},
+      {"explain sigmoid_f32 --type f64", 2, "--type: sigmoid_f32 is of type f32, not f64"},
+      {"explain " + model + " --type f64", 2, "--type: not for a model, which has its own type"},
+      {"explain " + model + " --packed", 2, "--packed: only for gemm; a model's weights are packed"},
+      {"explain " + model + " --transpose-a", 2, "--transpose-a: only for gemm"},
+      {"explain " + model + " --alpha 1", 2, "--alpha: only for gemm"},
+      {"explain model --batch 3", 2, "unknown kernel (a file has a . or / in its name)"},
   };
   for (const auto& c : kCases) {
     INFO(c.arguments);
@@ -311,6 +323,30 @@ TEST_CASE("explain prints the plan and each tier's standing") {
       CHECK(Contains(text.out, std::string(document["explanation"])));
     }
   });
+}
+
+TEST_CASE("explain takes the products of gradients and a factor") {
+  const auto explanation = [](const std::string& arguments) {
+    const ProgramRun run = Lanewise("explain gemm --isa portable --threads 1 " + arguments);
+    CHECK_MESSAGE(run.exit_code == 0, run.err);
+    return run.out;
+  };
+  // Strides and a factor decide what is copied, as the plans of the calls themselves do.
+  const Kernels portable = SelectKernels("portable").value();
+  const auto plan = [&](GemmShape shape) { return Explain(PlanGemm(shape, portable, Machine::From(ThisCpu()), 1)); };
+  const GemmShape weight_gradient = {.m = 512, .n = 512, .k = 256, .a_row_stride = 1, .a_k_stride = 512};
+  CHECK(explanation("512x512x256 --transpose-a").starts_with(plan(weight_gradient)));
+  const GemmShape input_gradient = {.m = 64, .n = 300, .k = 200, .b_k_stride = 1, .b_column_stride = 200};
+  CHECK(explanation("64x300x200 --transpose-b").starts_with(plan(input_gradient)));
+  const GemmShape scaled = {.m = 64, .n = 300, .k = 200, .scaled = true};
+  CHECK(explanation("64x300x200 --alpha 2").starts_with(plan(scaled)));
+  CHECK(explanation("64x300x200 --alpha 2") != explanation("64x300x200"));
+  CHECK(explanation("64x300x200 --alpha 1") == explanation("64x300x200"));
+  CHECK(explanation("16x64x64 --transpose-b") != explanation("16x64x64"));
+  const json document = ParseJson(Lanewise("explain gemm 5x6x7 --transpose-a --alpha 0.5 --json").out);
+  CHECK(document["transpose_a"] == true);
+  CHECK(document["transpose_b"] == false);
+  CHECK(document["alpha"] == 0.5);
 }
 
 TEST_CASE("explain tells which kernel a function gets, and what happens in each layer of a model") {

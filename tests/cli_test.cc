@@ -97,6 +97,7 @@ TEST_CASE("wrong usage is exit code 2 and names the way out") {
       {"train --out m --samples 0", "--samples: '0'"},
       {"predict m --skip -1", "--skip: '-1' is not a whole number from 0"},
       {"predict m --limit 1e3", "--limit: '1e3'"},
+      {"explain m.x --batch 0", "--batch: '0' is not a whole number from 1 to 16777216"},
       {"repro --threads 1,0", "--threads: '0' is not a whole number from 1 to 1024"},
   };
   for (const auto& c : kCases) {

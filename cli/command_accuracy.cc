@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "command.h"
+#include "compute.h"
 #include "fmt/format.h"
 #include "lanewise/accuracy.h"
 #include "lanewise/isa.h"
@@ -49,22 +50,6 @@ struct AccuracySettings {
 // For double: blocks of 2^16 inputs. A million inputs, and 10^8.
 constexpr std::size_t kQuickBlocks = 16;
 constexpr std::size_t kFullBlocks = 1526;
-
-// The kernels to measure: those that --isa asks for, or each tier's that runs here.
-Result<std::vector<Kernels>> KernelsToMeasure(const IsaOption& isa) {
-  std::vector<Kernels> all;
-  if (!isa.Request().empty()) {
-    Result<Kernels> kernels = SelectKernels(isa.Request());
-    if (!kernels.ok()) return kernels.status();
-    all.push_back(std::move(kernels).value());
-    return all;
-  }
-  for (int t = 0; t < kTierCount; ++t) {
-    Result<Kernels> kernels = SelectKernels(Name(static_cast<Tier>(t)));
-    if (kernels.ok()) all.push_back(std::move(kernels).value());
-  }
-  return all;
-}
 
 struct Row {
   Function function;
@@ -215,8 +200,8 @@ ExitCode Run(const AccuracySettings& settings, const IsaOption& isa, const Threa
   }
   const Result<Threads> threads = threads_option.Get();
   if (!threads.ok()) return Fail(threads.status());
-  const Result<std::vector<Kernels>> kernels = KernelsToMeasure(isa);
-  if (!kernels.ok()) return Fail(kernels.status(), isa.Origin());
+  const Result<std::vector<Kernels>> kernels = SelectionsToCheck(isa);
+  if (!kernels.ok()) return Fail(kernels.status());
   ThreadPool pool(threads->count);
   CatchInterrupt();
 
@@ -258,7 +243,7 @@ Command AddAccuracy(CLI::App& program) {
                  "With --full: print the function's certificate, a\nJSON document with hashes of results")
       ->needs(function)
       ->needs("--full");
-  const IsaOption isa(*command);
+  const IsaOption isa(*command, "all: one tier after the other");
   const ThreadsOption threads(*command);
   const JsonOption json(*command);
   SetExample(*command, "lanewise accuracy sigmoid --full");

@@ -20,28 +20,10 @@
 namespace lanewise::cli {
 namespace {
 
-constexpr std::string_view kAll = "all";
-
 struct Row {
   std::string tier;
   Verification verification;
 };
-
-// The tiers to run on: what --isa or LANEWISE_ISA leaves, or all that run here.
-Result<std::vector<Kernels>> Selections(const IsaOption& isa) {
-  std::vector<Kernels> selections;
-  if (!isa.Request().empty() && isa.Request() != kAll) {
-    Result<Kernels> kernels = SelectKernels(isa.Request());
-    if (!kernels.ok()) return kernels.status();
-    selections.push_back(*std::move(kernels));
-    return selections;
-  }
-  for (int t = 0; t < kTierCount; ++t) {
-    Result<Kernels> kernels = SelectKernels(Name(static_cast<Tier>(t)));
-    if (kernels.ok()) selections.push_back(*std::move(kernels));
-  }
-  return selections;
-}
 
 std::string_view Expected(const Verification& v) { return v.exact ? "the same bits" : "within the bound"; }
 
@@ -123,8 +105,8 @@ ExitCode Verify(const std::string& path, const Model<T>& model, const std::vecto
 }
 
 ExitCode Run(const std::string& path, const IsaOption& isa, const ThreadsOption& threads_option, bool json) {
-  const Result<std::vector<Kernels>> selections = Selections(isa);
-  if (!selections.ok()) return Fail(selections.status(), isa.Origin());
+  const Result<std::vector<Kernels>> selections = SelectionsToCheck(isa);
+  if (!selections.ok()) return Fail(selections.status());
   const Result<Threads> threads = threads_option.Get();
   if (!threads.ok()) return Fail(threads.status());
   const Result<AnyModel> model = LoadAnyModel(path);

@@ -12,4 +12,20 @@ Result<std::unique_ptr<Compute>> Compute::Make(const IsaOption& isa, const Threa
   return std::unique_ptr<Compute>(new Compute(*std::move(kernels), count->count));
 }
 
+Result<std::vector<Kernels>> SelectionsToCheck(const IsaOption& isa) {
+  std::vector<Kernels> selections;
+  const std::string request = isa.Request();
+  if (!request.empty() && request != "all") {
+    Result<Kernels> kernels = SelectKernels(request);
+    if (!kernels.ok()) return Status(kernels.status().code(), isa.Origin() + ": " + kernels.status().message());
+    selections.push_back(*std::move(kernels));
+    return selections;
+  }
+  for (int t = 0; t < kTierCount; ++t) {
+    Result<Kernels> kernels = SelectKernels(Name(static_cast<Tier>(t)));
+    if (kernels.ok()) selections.push_back(*std::move(kernels));
+  }
+  return selections;
+}
+
 }  // namespace lanewise::cli

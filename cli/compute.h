@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "lanewise/context.h"
 #include "lanewise/executor.h"
@@ -28,5 +29,9 @@ class Compute {
   ThreadPool pool_;
   Context context_;
 };
+
+// The selections that a check goes through, one after the other: what --isa or LANEWISE_ISA asks for; without a request
+// and for "all", each tier that runs here. The message of an error names the flag or the variable.
+Result<std::vector<Kernels>> SelectionsToCheck(const IsaOption& isa);
 
 }  // namespace lanewise::cli

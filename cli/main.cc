@@ -47,7 +47,8 @@ ExitCode Main(int argc, char** argv) {
   program.set_version_flag("--version", ThisBuild().version);
   program.require_subcommand(1);
   program.footer(
-      "Exit codes: 0 ok, 1 a check failed, 2 wrong usage, 3 cannot tell, 4 bad file,\n"
+      "Exit codes: 0 ok, 1 a check failed, 2 wrong usage, 3 cannot tell (nothing to\n"
+      "check, out of memory), 4 bad file (or one that cannot be read or written),\n"
       "5 instruction set not available, 6 diverged, 130 interrupted.");
   const std::vector<Command> commands = {
       AddInfo(program),   AddKernels(program), AddExplain(program),  AddAccuracy(program), AddRepro(program),

@@ -19,7 +19,7 @@ enum ExitCode : int {
   kCheckFailed = 1,
   kUsage = 2,         // also an unknown ISA name
   kCannotTell = 3,    // noise, nothing to check, not enough memory
-  kBadFile = 4,       // the message names file, offset and rule
+  kBadFile = 4,       // the message names file, offset and rule; also what cannot be read or written
   kNotAvailable = 5,  // ISA not compiled, or not supported by CPU or OS
   kDiverged = 6,
   kInterrupted = 130,

@@ -21,9 +21,10 @@ constexpr const char* kIsa = "LANEWISE_ISA";
 constexpr const char* kThreads = "LANEWISE_THREADS";
 constexpr const char* kOmpThreads = "OMP_NUM_THREADS";
 constexpr const char* kTestRequire = "LANEWISE_TEST_REQUIRE";
+constexpr const char* kTestTiers = "LANEWISE_TEST_TIERS";
 constexpr const char* kRead[] = {kIsa, kThreads, kOmpThreads};
 // All that begin with LANEWISE_.
-constexpr std::string_view kKnown[] = {kIsa, kThreads, kTestRequire};
+constexpr std::string_view kKnown[] = {kIsa, kThreads, kTestRequire, kTestTiers};
 
 // "" if unset: for each of our variables that is the same as empty.
 std::string Get(const char* name) {

@@ -228,6 +228,19 @@ TEST_CASE("an unknown LANEWISE_ variable is warned of, on stderr alone") {
   CHECK(!ParseJson(run.out).empty());
 }
 
+TEST_CASE("variables of the tests are known") {
+  CHECK(Shell("LANEWISE_TEST_REQUIRE=avx2 LANEWISE_TEST_TIERS=avx2 \"$lanewise\" version").err.empty());
+}
+
+TEST_CASE("accuracy takes all tiers, or those that are asked for") {
+  const auto tiers = [](const char* line) { return ParseJson(Shell(line).out)["results"].size(); };
+  const std::size_t all = tiers("\"$lanewise\" accuracy relu --json");
+  CHECK(tiers("LANEWISE_ISA=portable \"$lanewise\" accuracy relu --json --isa all") == all);
+  CHECK(tiers("\"$lanewise\" accuracy relu --json --isa portable") == 1);
+  CHECK(Contains(Lanewise("accuracy relu --isa avx5").err, "error: --isa: unknown tier 'avx5'"));
+  CHECK(Contains(Lanewise("accuracy --help").out, "else all: one tier after the other"));
+}
+
 TEST_CASE("bytes that are not UTF-8 do not break JSON") {
   const ProgramRun run = Shell("LANEWISE_ISA=$(printf 'avx\\377') \"$lanewise\" info --json");
   CHECK(run.exit_code == 2);

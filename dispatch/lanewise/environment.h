@@ -7,7 +7,8 @@
 //   LANEWISE_THREADS       a number of threads from 1 to kMaxThreads, or "auto"
 //   OMP_NUM_THREADS        the same if LANEWISE_THREADS is unset; of a list, the first number
 //
-// LANEWISE_TEST_REQUIRE, tiers that the tests must cover, is known but read by the test programs alone.
+// LANEWISE_TEST_REQUIRE, tiers that the tests must cover, and LANEWISE_TEST_TIERS, those that they cover alone, are
+// known but read by the test programs alone.
 
 #pragma once
 

@@ -88,9 +88,13 @@ ExitCode Run(const IsaOption& isa, bool json) {
   const std::string request = isa.Request();
   const Listing listing = ListKernels(request, ThisCpu());
   if (json) {
-    Json document = Json::array();
-    for (const KernelListing& kernel : listing.kernels) document.push_back(ToJson(kernel));
-    PrintJson(document);
+    Json kernels = Json::array();
+    for (const KernelListing& kernel : listing.kernels) kernels.push_back(ToJson(kernel));
+    PrintJson(Json{{"isa",
+                    {{"request", request},
+                     {"origin", isa.Origin().empty() ? Json() : Json(isa.Origin())},
+                     {"error", listing.error.ok() ? Json() : Json(listing.error.message())}}},
+                   {"kernels", std::move(kernels)}});
   } else {
     Print(FormatTable(
         {{"cpu", ThisCpu().brand.empty() ? ThisCpu().architecture : ThisCpu().brand},

@@ -57,6 +57,9 @@ ExitCode Main(int argc, char** argv) {
 
   const std::string first_argument = argc > 1 ? argv[1] : "";
   const CLI::App* command = FindCommand(program, first_argument);
+  // Before the arguments are understood, since that may fail.
+  const bool may_have_json = command == nullptr || command->get_option_no_throw("--json") != nullptr;
+  if (may_have_json && std::find(argv, argv + argc, std::string_view("--json")) != argv + argc) TellErrorsInJson();
   // CLI11 would pass over a command that it does not know, to what follows: --help, say.
   if (!first_argument.empty() && first_argument[0] != '-' && command == nullptr) {
     return Fail(UnknownCommand(program, first_argument));

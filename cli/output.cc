@@ -15,7 +15,9 @@
 namespace lanewise::cli {
 namespace {
 
-int g_write_error = 0;  // errno of the first failed write to stdout
+int g_write_error = 0;   // errno of the first failed write to stdout
+bool g_printed = false;  // anything to stdout
+bool g_json_errors = false;
 
 ExitCode CodeOf(StatusCode code) {
   switch (code) {
@@ -62,6 +64,7 @@ std::vector<std::string> Wrap(std::string_view text, std::size_t width) {
 }  // namespace
 
 void Print(std::string_view text) {
+  g_printed = g_printed || !text.empty();
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() && g_write_error == 0) g_write_error = errno;
 }
 
@@ -82,13 +85,15 @@ void Note(std::string_view text) { PrintToStderr("note", text); }
 
 void Warn(std::string_view text) { PrintToStderr("warning", text); }
 
+void TellErrorsInJson() { g_json_errors = true; }
+
 ExitCode Fail(const Status& status, std::string_view where) {
-  PrintToStderr("error", where.empty() ? status.message() : fmt::format("{}: {}", where, status.message()));
-  return CodeOf(status.code());
+  return Fail(CodeOf(status.code()), where.empty() ? status.message() : fmt::format("{}: {}", where, status.message()));
 }
 
 ExitCode Fail(ExitCode code, std::string_view message) {
   PrintToStderr("error", message);
+  if (g_json_errors && !g_printed) PrintJson(Json{{"error", {{"code", code}, {"message", message}}}});
   return code;
 }
 

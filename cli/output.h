@@ -42,6 +42,10 @@ bool IsUtf8(const std::string& text);
 void Note(std::string_view text);
 void Warn(std::string_view text);
 
+// From now on errors are told in JSON too: where nothing was printed before, Fail prints {"error": {"code": the exit
+// code, "message": ...}} on stdout, so that who asked for one document gets one.
+void TellErrorsInJson();
+
 // Prints "error: WHERE: message" on stderr (`where` may be empty: a flag, a variable, a file that the message does not
 // name) and returns the exit code for the status.
 ExitCode Fail(const Status& status, std::string_view where = {});

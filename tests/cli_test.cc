@@ -130,7 +130,11 @@ TEST_CASE("a refused request: info and kernels print all they know, then exit 2 
       CHECK(!ParseJson(document.out).empty());
     }
   }
-  for (const json& kernel : ParseJson(Lanewise("kernels --json --isa " + not_compiled).out)) {
+  const json kernels = ParseJson(Lanewise("kernels --json --isa " + not_compiled).out);
+  CHECK(kernels["isa"]["request"] == not_compiled);
+  CHECK(kernels["isa"]["origin"] == "--isa");
+  CHECK(Contains(std::string(kernels["isa"]["error"]), "not compiled"));
+  for (const json& kernel : kernels["kernels"]) {
     CHECK(kernel["chosen"].is_null());
     CHECK(kernel["class"].is_null());
     CHECK(kernel["tile"].is_null());
@@ -142,7 +146,9 @@ TEST_CASE("a refused request: info and kernels print all they know, then exit 2 
 
 TEST_CASE("kernels --json lists what the library would choose") {
   ForEachTier([](Tier tier, const kernels::KernelTable& /*table*/) {
-    const json document = ParseJson(Lanewise("kernels --json --isa " + std::string(Name(tier))).out);
+    const json whole = ParseJson(Lanewise("kernels --json --isa " + std::string(Name(tier))).out);
+    CHECK(whole["isa"]["error"].is_null());
+    const json& document = whole["kernels"];
     const Listing listing = ListKernels(Name(tier), ThisCpu());
     REQUIRE(document.is_array());
     REQUIRE(document.size() == listing.kernels.size());
@@ -239,6 +245,28 @@ TEST_CASE("accuracy takes all tiers, or those that are asked for") {
   CHECK(tiers("\"$lanewise\" accuracy relu --json --isa portable") == 1);
   CHECK(Contains(Lanewise("accuracy relu --isa avx5").err, "error: --isa: unknown tier 'avx5'"));
   CHECK(Contains(Lanewise("accuracy --help").out, "else all: one tier after the other"));
+}
+
+TEST_CASE("with --json an error is a document too") {
+  const struct {
+    std::string arguments;
+    int exit_code;
+    std::string message;
+  } kCases[] = {
+      {"inspect no/such --json", 4, "cannot open 'no/such'"},
+      {Format("explain gemm 1x2x3 --isa {} --json", TierNotCompiled()), 5, "not compiled"},
+      {"info --json more", 2, "more (see"},
+      {"kernel --json", 2, "(did you mean 'kernels'?)"},
+  };
+  for (const auto& c : kCases) {
+    INFO(c.arguments);
+    const ProgramRun run = Lanewise(c.arguments);
+    CHECK(run.exit_code == c.exit_code);
+    const json error = ParseJson(run.out)["error"];
+    CHECK(error["code"] == c.exit_code);
+    CHECK(Contains(std::string(error["message"]), c.message));
+    CHECK(run.err == Format("error: {}\n", std::string(error["message"])));
+  }
 }
 
 TEST_CASE("bytes that are not UTF-8 do not break JSON") {

@@ -20,7 +20,11 @@ class Stopwatch {
   Clock::time_point start_ = Clock::now();
 };
 
-// "epoch  3/10 [######------]  50 %  180000 images/s": one line on a terminal that is overwritten, nothing elsewhere.
+// "epoch  3/10 [######------]  50 %  180000 images/s", in less than `width` columns: without the speed, the bar or the
+// end of the label where there is no room.
+std::string ProgressLine(std::string_view label, double share, std::string_view speed, std::size_t width);
+
+// A progress line on a terminal that is overwritten, nothing elsewhere.
 class ProgressBar {
  public:
   // Draws at most ten times a second.
@@ -29,7 +33,7 @@ class ProgressBar {
   void Clear();
 
  private:
-  std::size_t width_ = 0;  // of what is drawn
+  bool drawn_ = false;
   Stopwatch since_start_;
   double next_ = 0;
 };

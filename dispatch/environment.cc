@@ -62,6 +62,13 @@ Result<ThreadSetting> ThreadsFromEnvironment() {
   return ThreadSetting{};
 }
 
+int ColumnsFromEnvironment() {
+  const std::string text = Get("COLUMNS");
+  int columns = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), columns);
+  return error == std::errc() && stop == text.data() + text.size() && columns > 0 ? columns : 0;
+}
+
 std::vector<std::string> SettingsInEnvironment() {
   std::vector<std::string> settings;
   for (const char* name : kRead) {

@@ -1,8 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Where the program `lanewise` writes results to: never over what it reads, and never in the place of what is no file.
+// And what it draws on a terminal.
 
+#include <pty.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "doctest/doctest.h"
 #include "run_program.h"
@@ -92,6 +101,77 @@ TEST_CASE("standard output, devices and pipes are written to as they are") {
   CHECK(run.exit_code == 4);
   CHECK_MESSAGE(Contains(run.err, "--out: cannot write '/dev/stdout': it names an open file"), run.err);
   CHECK(work.Bytes("other") == "head\n");
+}
+
+// What the program writes to a terminal of so many columns.
+std::string RunOnTerminal(const std::string& arguments, int columns) {
+  const winsize size = {.ws_row = 25, .ws_col = static_cast<unsigned short>(columns), .ws_xpixel = 0, .ws_ypixel = 0};
+  int terminal = -1;
+  const pid_t child = forkpty(&terminal, nullptr, nullptr, &size);
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    const std::string command = "exec '" LANEWISE_PROGRAM "' " + arguments + " >/dev/null";
+    execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+    _exit(127);
+  }
+  std::string written;
+  char block[4096];
+  // That the other side is gone is an error here, not an end.
+  for (ssize_t got; (got = read(terminal, block, sizeof block)) > 0;) {
+    written.append(block, static_cast<std::size_t>(got));
+  }
+  close(terminal);
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+  return written;
+}
+
+constexpr std::string_view kClearToEnd = "\033[K";
+
+// The lines that stand on the terminal at last.
+std::vector<std::string> LinesLeft(std::string_view written) {
+  std::vector<std::string> lines = {""};
+  for (std::size_t column = 0; !written.empty(); written.remove_prefix(1)) {
+    std::string& line = lines.back();
+    if (written[0] == '\r') {
+      column = 0;
+    } else if (written[0] == '\n') {
+      lines.emplace_back();
+    } else if (written.starts_with(kClearToEnd)) {
+      line.resize(std::min(line.size(), column));
+      written.remove_prefix(kClearToEnd.size() - 1);
+    } else {
+      line.resize(std::max(line.size(), column + 1), ' ');
+      line[column++] = written[0];
+    }
+  }
+  return lines;
+}
+
+TEST_CASE("a progress bar keeps to the terminal and leaves nothing behind") {
+  const TemporaryFolder folder;
+  const std::string train = "train --samples 6000 --epochs 2 --out " + (folder / "model");
+  for (const int columns : {5, 20, 40, 100}) {
+    INFO(columns, " columns");
+    const std::string written = RunOnTerminal(train, columns);
+    int drawn = 0;
+    for (std::size_t end = 0; (end = written.find(kClearToEnd, end)) != std::string::npos; ++end) {
+      const std::size_t begin = written.rfind('\r', end) + 1;
+      CHECK(end - begin < static_cast<std::size_t>(columns));
+      drawn += end > begin;
+    }
+    CHECK(drawn >= 2);
+    CHECK(Contains(written, " [") == (columns >= 40));
+    if (columns == 100) CHECK(Contains(written, " samples/s\033"));
+    const std::vector<std::string> lines = LinesLeft(written);
+    REQUIRE(lines.size() == 4);
+    CHECK(lines[0].starts_with("note: "));
+    CHECK(lines[1].starts_with("epoch 1/2  loss "));
+    CHECK(lines[2].starts_with("epoch 2/2  loss "));
+    CHECK(lines[3].empty());
+  }
 }
 
 }  // namespace

@@ -36,6 +36,9 @@ Result<ThreadSetting> ThreadsFromEnvironment();
 // Parses a number of threads as the variables above have it: 1 to kMaxThreads, or 0 for "auto".
 Result<int> ParseThreads(const std::string& text);
 
+// The value of COLUMNS, by which shells tell how wide the terminal is; 0 if it is not a number above 0.
+int ColumnsFromEnvironment();
+
 // The settings above that are set, as "NAME=value", in their order.
 std::vector<std::string> SettingsInEnvironment();
 

@@ -49,7 +49,15 @@ ExitCode Run(const std::vector<std::string>& arguments) {
 
 Command AddBench(CLI::App& program) {
   CLI::App* command = program.add_subcommand("bench", "Run lanewise-bench, with all arguments that follow");
-  SetExample(*command, "lanewise bench --benchmark_filter=gemm_f32/avx2");
+  SetExample(*command,
+             "lanewise bench --benchmark_filter=gemm_f32/avx2\n\n"
+             "Options of lanewise-bench; `lanewise-bench --help` lists all:\n"
+             "  --isa=SPEC                    instruction sets, as in lanewise kernels;\n"
+             "                                default: LANEWISE_ISA, else all that run here\n"
+             "  --benchmark_filter=REGEX      those whose names match\n"
+             "  --benchmark_list_tests        print the names, run nothing\n"
+             "  --benchmark_repetitions=N     times to measure each\n"
+             "  --benchmark_out=FILE          write the results as JSON too");
   command->prefix_command();
   return {command, [command] { return Run(command->remaining()); }};
 }

@@ -45,6 +45,9 @@ TEST_CASE("every command has a help text with an example") {
   CHECK(help.exit_code == 0);
   CHECK(help.out == Lanewise("--help").out);
   CHECK_MESSAGE(FitsIn80Columns(help.out), help.out);
+  for (const char* option : {"--isa", "--benchmark_filter", "--benchmark_list_tests", "lanewise-bench --help"}) {
+    CHECK(Contains(Lanewise("bench --help").out, option));
+  }
 }
 
 TEST_CASE("info, kernels and version print a table or JSON") {

@@ -230,7 +230,7 @@ ExitCode Run(const AccuracySettings& settings, const IsaOption& isa, const Threa
 }  // namespace
 
 Command AddAccuracy(CLI::App& program) {
-  CLI::App* command = program.add_subcommand("accuracy", "Measure the errors of exp, sigmoid ... on every tier");
+  CLI::App* command = program.add_subcommand("accuracy", "Measure the errors of functions on every tier");
   auto settings = std::make_shared<AccuracySettings>();
   CLI::Option* function = command->add_option("FUNCTION", settings->function,
                                               "exp, log, log1p, sigmoid, tanh, relu or\nleaky_relu. Default: all");

@@ -99,7 +99,7 @@ ExitCode Run(const ReproSettings& settings, bool json) {
 }  // namespace
 
 Command AddRepro(CLI::App& program) {
-  CLI::App* command = program.add_subcommand("repro", "Check that all tiers and threads give the same bits");
+  CLI::App* command = program.add_subcommand("repro", "Check that tiers and threads give the same bits");
   const auto settings = std::make_shared<ReproSettings>();
   command->add_option("--threads", settings->threads, "Numbers of threads to try. Default: 1,2,4")
       ->type_name("N,...")

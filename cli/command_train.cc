@@ -303,7 +303,7 @@ ExitCode Run(TrainOptions& options, CLI::App& command) {
   if (!compute.ok()) return Fail(compute.status());
   if (const Status usable = CheckOut(options); !usable.ok()) return Fail(usable, "--out");
   if (!settings.checkpoint.empty()) {
-    Status usable = CheckCheckpointPath(settings.checkpoint, command);
+    Status usable = CheckCheckpointPath(settings.checkpoint, settings.out);
     if (usable.ok()) usable = CheckKeepsInputs(settings.checkpoint, {{"--data", options.data.Path()}});
     if (usable.ok()) usable = CheckWritable(settings.checkpoint);
     if (!usable.ok()) return Fail(usable, "--checkpoint");

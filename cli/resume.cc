@@ -40,6 +40,9 @@ std::string ShellWord(const std::string& text) {
 }  // namespace
 
 Result<AnyCheckpoint> LoadAnyCheckpoint(const std::string& path) {
+  if (path == "-") {
+    return Status(StatusCode::kInvalidArgument, "a checkpoint is a file, not standard input; give its path");
+  }
   Result<Checkpoint<float>> checkpoint = LoadCheckpoint<float>(path);
   if (checkpoint.ok()) return AnyCheckpoint(*std::move(checkpoint));
   if (checkpoint.status().code() != StatusCode::kBadFile) return checkpoint.status();
@@ -106,17 +109,12 @@ Recipe ContinuedRecipe(Recipe recipe, std::uint32_t epochs, std::uint32_t epochs
   return recipe;
 }
 
-Status CheckCheckpointPath(const std::string& path, const CLI::App& command) {
+Status CheckCheckpointPath(const std::string& path, const std::string& out) {
   const auto invalid = [](std::string message) { return Status(StatusCode::kInvalidArgument, std::move(message)); };
   if (path == "-") return invalid("a checkpoint is a file, not standard output; give its path");
-  for (const char* name : {"--out", "--data"}) {
-    const CLI::Option* option = command.get_option(name);
-    if (option->count() == 0) continue;
-    std::error_code error;
-    const std::string other = option->as<std::string>();
-    if (path == other || std::filesystem::equivalent(path, other, error)) {
-      return invalid(fmt::format("{} is {}'s; a checkpoint needs a file of its own", path, name));
-    }
+  std::error_code error;
+  if (path == out || std::filesystem::equivalent(path, out, error)) {
+    return invalid(fmt::format("{} is --out's; a checkpoint needs a file of its own", path));
   }
   return Status();
 }

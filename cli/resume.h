@@ -44,7 +44,7 @@ Recipe ContinuedRecipe(Recipe recipe, std::uint32_t epochs, std::uint32_t epochs
 
 // kInvalidArgument if a checkpoint at this path would replace what --out or --data names, or cannot be renamed into
 // place.
-Status CheckCheckpointPath(const std::string& path, const CLI::App& command);
+Status CheckCheckpointPath(const std::string& path, const std::string& out);
 
 // The command line as it was typed, but with --resume PATH.
 std::string CommandToGoOn(const std::string& path, const CLI::App& command);

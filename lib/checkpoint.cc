@@ -91,7 +91,7 @@ Status Check(const Checkpoint<T>& checkpoint) {
 template <typename T>
 std::map<std::string, std::string> ToEntries(const Checkpoint<T>& checkpoint) {
   const TrainerOptions& options = checkpoint.options;
-  return {{"loss", std::string(Name(options.loss))},
+  return {{"loss", std::string{Name(options.loss)}},
           {"learning_rate", internal::FormatHex(options.learning_rate)},
           {"momentum", internal::FormatHex(options.momentum)},
           {"batch", std::to_string(options.batch)},

@@ -6,8 +6,11 @@
 #include "lanewise/checkpoint.h"
 
 #include <algorithm>
+#include <climits>
 #include <cstdint>
+#include <filesystem>
 #include <limits>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -96,8 +99,8 @@ TEST_CASE_TEMPLATE("training goes on from any step, on any tier of the class, as
   const TemporaryFolder folder;
   for (const Loss loss : {Loss::kSoftmaxCrossEntropy, Loss::kSigmoidCrossEntropy, Loss::kSquaredError}) {
     CAPTURE(std::string(Name(loss)));
-    Outcome whole[2];                   // by class
-    std::vector<std::string> files[2];  // the checkpoints of the class's first tier
+    Outcome whole[2];                     // by class
+    std::map<int, std::string> files[2];  // by class: the checkpoints of its first tier, by the step
     ForEachTier([&](Tier tier, const kernels::KernelTable&) {
       const bool fma = ClassOf(tier) == NumericClass::kFma;
       ThreadPool two(2);
@@ -107,13 +110,14 @@ TEST_CASE_TEMPLATE("training goes on from any step, on any tier of the class, as
         Trainer<T> trainer = NewTrainer<T>(loss);
         whole[fma] = Train(before, trainer, 0, {});
       }
-      for (int stop = 1; stop <= kSteps; ++stop) {
+      // Between any two steps; where only the loss is another, between some.
+      for (int stop = 1; stop <= kSteps; stop += loss == Loss::kSoftmaxCrossEntropy ? 1 : 5) {
         CAPTURE(stop);
         const std::string path = folder / "c";
         Trainer<T> stopped = NewTrainer<T>(loss);
-        const Outcome begun = Train(before, stopped, 0, {}, stop, path);
-        if (first) files[fma].push_back(ReadBytes(path));
-        CHECK(ReadBytes(path) == files[fma][static_cast<std::size_t>(stop - 1)]);
+        Train(before, stopped, 0, {}, stop, path);
+        if (first) files[fma][stop] = ReadBytes(path);
+        CHECK(ReadBytes(path) == files[fma][stop]);
         const Checkpoint<T> checkpoint = Load<T>(path);
         ForEachTier([&](Tier other, const kernels::KernelTable&) {
           if (ClassOf(other) != ClassOf(tier)) return;
@@ -190,14 +194,19 @@ TEST_CASE("a checkpoint with any byte changed, or cut off anywhere, is a bad fil
   const std::size_t header = bytes.size() - 2 * 4 * (12 * 20 + 20 + 20 * 7 + 7 + 7 * 3 + 3);
   for (std::size_t i = 0; i < bytes.size(); i += i < header ? 1 : step) {
     CAPTURE(i);
-    const std::string_view cut(bytes.data(), i);
-    REQUIRE(LoadCheckpoint<float>(folder.Write("cut", cut)).status().code() == StatusCode::kBadFile);
+    // File systems that write a file to the disk when another takes its place are spared that.
+    const auto check = [&](std::string_view damaged) {
+      const std::string path = folder.Write("damaged", damaged);
+      const Status status = LoadCheckpoint<float>(path).status();
+      REQUIRE(status.code() == StatusCode::kBadFile);
+      REQUIRE(status.message().starts_with(path));
+      std::filesystem::remove(path);
+    };
+    check(std::string_view(bytes).substr(0, i));
     for (const int change : {0x01, 0x10, 0x80, 0xFF}) {
       std::string changed = bytes;
       changed[i] = static_cast<char>(changed[i] ^ change);
-      const Status status = LoadCheckpoint<float>(folder.Write("changed", changed)).status();
-      REQUIRE(status.code() == StatusCode::kBadFile);
-      REQUIRE(status.message().starts_with(folder / "changed"));
+      check(changed);
     }
   }
   CheckFails(LoadCheckpoint<float>(folder.Write("longer", bytes + "x")).status(), StatusCode::kBadFile, "goes on");

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "doctest/doctest.h"
+#include "format.h"
 #include "lanewise/isa.h"
 #include "run_program.h"
 #include "temporary_folder.h"
@@ -84,15 +85,15 @@ TEST_CASE("training of any kind goes on, on any tier of the class, and may get m
       const std::string isa = std::string(" --isa ") + Name(tier);
       std::string& expected = whole[ClassOf(tier) == NumericClass::kFma];
       if (expected.empty()) {
-        Train("--epochs 3 --out " + (folder / "whole") + data + usual + isa);
+        Train(Format("--epochs 3 --out {}{}{}{}", folder / "whole", data, usual, isa));
         expected = ReadBytes(folder / "whole");
       }
-      Train("--epochs 1 --out " + (folder / "first") + " --checkpoint " + (folder / "c") + data + usual + isa +
-            " --threads 2");
+      Train(Format("--epochs 1 --out {} --checkpoint {}{}{}{} --threads 2", folder / "first", folder / "c", data, usual,
+                   isa));
       ForEachTier([&](Tier other, const kernels::KernelTable&) {
-        const std::string resume = "train --epochs 3 --resume " + (folder / "c") + " --checkpoint " + (folder / "d") +
-                                   " --out " + (folder / "m") + again + " --threads 1 --isa " + Name(other);
-        const ProgramRun run = Lanewise(resume);
+        const ProgramRun run =
+            Lanewise(Format("train --epochs 3 --resume {} --checkpoint {} --out {}{} --threads 1 --isa {}",
+                            folder / "c", folder / "d", folder / "m", again, Name(other)));
         if (ClassOf(other) != ClassOf(tier)) {
           CHECK(run.exit_code == 2);
           CHECK_MESSAGE(Contains(run.err, "would train another model"), run.err);
@@ -100,7 +101,7 @@ TEST_CASE("training of any kind goes on, on any tier of the class, and may get m
           REQUIRE_MESSAGE(run.exit_code == 0, run.err);
           CHECK(ReadBytes(folder / "m") == expected);
           // From the end of training nothing is left to do but to write the model.
-          Train("--resume " + (folder / "d") + " --out " + (folder / "n") + again + " --isa " + Name(other));
+          Train(Format("--resume {} --out {}{} --isa {}", folder / "d", folder / "n", again, Name(other)));
           CHECK(ReadBytes(folder / "n") == expected);
         }
       });
@@ -184,6 +185,7 @@ TEST_CASE("what contradicts a checkpoint, or is none, is refused, and files stay
       {"--data " + data + " --out " + old + " --resume " + (folder / "m"), 4,
        "metadata lanewise.checkpoint is missing"},
       {"--data " + data + " --out " + old + " --resume " + (folder / "none"), 4, "No such file"},
+      {"--data " + data + " --out " + old + " --resume -", 2, "a checkpoint is a file, not standard input"},
       {"--data " + data + " --out " + old + " --checkpoint " + old, 2, "error: --checkpoint: " + old + " is --out's"},
       {"--data " + data + " --out " + old + " --checkpoint " + folder.path() + "/./old", 2, "is --out's"},
       {"--data " + data + " --out " + old + " --checkpoint " + data, 2, "is --data's"},

@@ -473,7 +473,7 @@ TEST_CASE("environment") {
   CHECK(after.size() == before.size() + 1);
   CHECK(std::count(after.begin(), after.end(),
                    "unknown environment variable 'LANEWISE_THREAD'; valid: LANEWISE_ISA LANEWISE_THREADS "
-                   "LANEWISE_TEST_REQUIRE (did you mean 'LANEWISE_THREADS'?)") == 1);
+                   "LANEWISE_TEST_REQUIRE LANEWISE_TEST_TIERS (did you mean 'LANEWISE_THREADS'?)") == 1);
 }
 
 }  // namespace

@@ -64,9 +64,10 @@ Status SaveModel(const std::string& path, const Model<T>& model);
 template <typename T>
 Result<std::string> ModelBytes(const Model<T>& model);
 
-// Reads a model; F32 tensors may be loaded as double (without the golden cases, whose outputs are those of floats).
-// kBadFile, naming the file, the offset and the rule, for anything that is not a model as above (a file without
-// lanewise.activations says what to add); kIoError; kOutOfMemory. Does not compute the golden cases.
+// Reads a model, or the one in a checkpoint (lanewise/checkpoint.h); F32 tensors may be loaded as double (without the
+// golden cases, whose outputs are those of floats). kBadFile, naming the file, the offset and the rule, for anything
+// that is not a model as above (a file without lanewise.activations says what to add); kIoError; kOutOfMemory. Does not
+// compute the golden cases.
 template <typename T>
 Result<Model<T>> LoadModel(const std::string& path);
 

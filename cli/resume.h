@@ -42,8 +42,7 @@ Status CheckOptions(const std::string& path, const TypedOptions& theirs, const T
 // not mean equal models.
 Recipe ContinuedRecipe(Recipe recipe, std::uint32_t epochs, std::uint32_t epochs_begun);
 
-// kInvalidArgument if a checkpoint at this path would replace what --out or --data names, or cannot be renamed into
-// place.
+// kInvalidArgument if a checkpoint at this path would replace the model of --out, or is standard output.
 Status CheckCheckpointPath(const std::string& path, const std::string& out);
 
 // The command line as it was typed, but with --resume PATH.

@@ -354,6 +354,10 @@ std::string Explain(const GemmPlan& plan) {
     text += Format("{:<9}{}\n", label, value);
   };
   line("product", Format("gemm_{}  M={} N={} K={}", Name(plan.type), plan.m, plan.n, plan.k));
+  if (plan.m == 0 || plan.n == 0) {
+    line("kernel", "none: C is empty");
+    return text;
+  }
   const std::string_view width = plan.chains == 1 ? "N > 16" : plan.chains == 4 ? "N = 2..16" : "N = 1";
   const std::string_view lanes = plan.interleaved ? ", four of them per column in the lanes" : "";
   const bool exact = ClassOf(plan) == NumericClass::kExact;
@@ -364,7 +368,9 @@ std::string Explain(const GemmPlan& plan) {
        Format("{}, {}, {}", Name(plan.tier), tile,
               exact ? Format("sums in any order ({})", width)
                     : Format("{} chain{} per output{} ({})", plan.chains, plan.chains == 1 ? "" : "s", lanes, width)));
-  if (plan.outer) {
+  if (plan.k == 0) {
+    line("blocks", "none: K = 0, so that C is what its sums start from, bias and beta * C");
+  } else if (plan.outer) {
     line("blocks", "none: row after row, because K = 1");
   } else if (plan.b_in_registers) {
     line("blocks", "none: row after row, because all of B fits in registers");

@@ -21,7 +21,6 @@ namespace {
 
 using cli::CheckModel;
 using cli::CheckSystem;
-using cli::CpuSettings;
 using cli::Finding;
 using cli::ReadCpuSettings;
 using cli::Severity;

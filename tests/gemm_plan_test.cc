@@ -163,6 +163,9 @@ TEST_CASE("A plan is pure, and explains each of its choices") {
   CHECK(PlanGemm(shape, context.kernels(), machine, 2).split == GemmSplit::kRows);
   shape.k = 16;
   CHECK(PlanGemm(shape, context.kernels(), machine, 2).split == GemmSplit::kSmall);
+  CHECK(Explain(PlanGemm({.m = 0, .n = 5, .k = 3}, context.kernels(), machine, 1)).find("C is empty") !=
+        std::string::npos);
+  CHECK(Explain(PlanGemm({.m = 3, .n = 5, .k = 0}, context.kernels(), machine, 1)).find("K = 0") != std::string::npos);
   const std::string text = Explain(one);
   for (const char* word : {"M=128", "N=512", "K=784", "tile", "threads", "class"}) {
     CHECK_MESSAGE(text.find(word) != std::string::npos, text);

@@ -188,7 +188,7 @@ TEST_CASE("what contradicts a checkpoint, or is none, is refused, and files stay
       {"--data " + data + " --out " + old + " --resume -", 2, "a checkpoint is a file, not standard input"},
       {"--data " + data + " --out " + old + " --checkpoint " + old, 2, "error: --checkpoint: " + old + " is --out's"},
       {"--data " + data + " --out " + old + " --checkpoint " + folder.path() + "/./old", 2, "is --out's"},
-      {"--data " + data + " --out " + old + " --checkpoint " + data, 2, "is --data's"},
+      {"--data " + data + " --out " + old + " --checkpoint " + data, 2, "is read as --data"},
       {"--data " + data + " --out " + old + " --checkpoint " + (folder / "no/c"), 4,
        "error: --checkpoint: cannot write"},
       {"--data " + data + " --out " + old + " --checkpoint -", 2, "error: --checkpoint: a checkpoint is a file"},

@@ -179,7 +179,10 @@ TEST_CASE("More threads on offer never leave a plan with fewer, nor with more th
     machine.l2 = 1 << 20;
     const std::ptrdiff_t shapes[][3] = {{64, 128, 784},   {512, 512, 512}, {1, 4096, 4096}, {128, 128, 128},
                                         {1, 1, 16000000}, {10, 5, 50000},  {4096, 2, 512},  {1000, 1000, 1000}};
-    for (const auto& [m, n, k] : shapes) {
+    for (const auto& shape : shapes) {
+      const std::ptrdiff_t m = shape[0];
+      const std::ptrdiff_t n = shape[1];
+      const std::ptrdiff_t k = shape[2];
       CAPTURE(m);
       CAPTURE(n);
       CAPTURE(k);

@@ -71,8 +71,6 @@ ExplainSettings::ExplainSettings(CLI::App& command) {
                      ->capture_default_str();
 }
 
-Status Invalid(std::string message) { return Status(StatusCode::kInvalidArgument, std::move(message)); }
-
 // "64x784x30"
 Result<std::array<std::ptrdiff_t, 3>> ParseShape(const std::string& text) {
   std::array<std::ptrdiff_t, 3> sizes = {};

@@ -8,6 +8,7 @@
 #include <limits>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include "CLI/CLI.hpp"
 #include "fmt/format.h"
@@ -72,6 +73,9 @@ CLI::Validator WholeNumber(T least, T most = std::numeric_limits<T>::max()) {
       },
       "");
 }
+
+// What is wrong with the command line.
+inline Status Invalid(std::string message) { return Status(StatusCode::kInvalidArgument, std::move(message)); }
 
 // The end of a command's help text.
 void SetExample(CLI::App& command, const std::string& example);

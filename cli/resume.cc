@@ -11,6 +11,7 @@
 #include "fmt/format.h"
 #include "fmt/ranges.h"
 #include "lanewise/activation.h"
+#include "options.h"
 
 namespace lanewise::cli {
 namespace {
@@ -41,7 +42,7 @@ std::string ShellWord(const std::string& text) {
 
 Result<AnyCheckpoint> LoadAnyCheckpoint(const std::string& path) {
   if (path == "-") {
-    return Status(StatusCode::kInvalidArgument, "a checkpoint is a file, not standard input; give its path");
+    return Invalid("a checkpoint is a file, not standard input; give its path");
   }
   Result<Checkpoint<float>> checkpoint = LoadCheckpoint<float>(path);
   if (checkpoint.ok()) return AnyCheckpoint(*std::move(checkpoint));
@@ -96,8 +97,7 @@ Status CheckOptions(const std::string& path, const TypedOptions& theirs, const T
     differences.push_back(fmt::format("{} {} (not {})", name, was, value));
   }
   if (differences.empty()) return Status();
-  return Status(StatusCode::kInvalidArgument,
-                fmt::format("--resume: {} was trained with {}", path, fmt::join(differences, ", ")));
+  return Invalid(fmt::format("--resume: {} was trained with {}", path, fmt::join(differences, ", ")));
 }
 
 Recipe ContinuedRecipe(Recipe recipe, std::uint32_t epochs, std::uint32_t epochs_begun) {
@@ -110,11 +110,10 @@ Recipe ContinuedRecipe(Recipe recipe, std::uint32_t epochs, std::uint32_t epochs
 }
 
 Status CheckCheckpointPath(const std::string& path, const std::string& out) {
-  const auto invalid = [](std::string message) { return Status(StatusCode::kInvalidArgument, std::move(message)); };
-  if (path == "-") return invalid("a checkpoint is a file, not standard output; give its path");
+  if (path == "-") return Invalid("a checkpoint is a file, not standard output; give its path");
   std::error_code error;
   if (path == out || std::filesystem::equivalent(path, out, error)) {
-    return invalid(fmt::format("{} is --out's; a checkpoint needs a file of its own", path));
+    return Invalid(fmt::format("{} is --out's; a checkpoint needs a file of its own", path));
   }
   return Status();
 }

@@ -9,6 +9,7 @@
 #include "fmt/format.h"
 #include "fmt/ranges.h"
 #include "lanewise/names.h"
+#include "options.h"
 #include "output.h"
 
 namespace lanewise::cli {

@@ -21,9 +21,6 @@
 
 namespace lanewise::cli {
 
-// What is wrong with the command line.
-inline Status Invalid(std::string message) { return Status(StatusCode::kInvalidArgument, std::move(message)); }
-
 // As typed; empty strings and nullopts: not given.
 struct TrainSettings {
   explicit TrainSettings(CLI::App& command);  // declares the options

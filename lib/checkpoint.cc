@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <map>
 #include <new>
 #include <utility>
@@ -69,8 +68,7 @@ Mlp<T> WithParameters(Mlp<T> network, const std::vector<T>& values) {
 template <typename T>
 Status Check(const Checkpoint<T>& checkpoint) {
   const Mlp<T>& network = checkpoint.model.network;
-  if (checkpoint.velocity.size() != network.parameters().size() ||
-      !std::ranges::all_of(checkpoint.velocity, [](T v) { return std::isfinite(v); })) {
+  if (!internal::IsVelocity<T>(checkpoint.velocity, network.parameters().size())) {
     return Invalid("the velocity is not one finite number for each parameter");
   }
   if (checkpoint.model.input_scale != checkpoint.options.input_scale) {

@@ -53,6 +53,13 @@ Status CheckOptions(const TrainerOptions& options, Activation last) {
   return Status();
 }
 
+template <typename T>
+bool IsVelocity(std::span<const T> velocity, std::size_t parameters) {
+  return velocity.size() == parameters && std::ranges::all_of(velocity, [](T v) { return std::isfinite(v); });
+}
+
+template bool IsVelocity(std::span<const float>, std::size_t);
+template bool IsVelocity(std::span<const double>, std::size_t);
 template Status CheckOptions<float>(const TrainerOptions&, Activation);
 template Status CheckOptions<double>(const TrainerOptions&, Activation);
 
@@ -102,8 +109,7 @@ Result<Trainer<T>> Trainer<T>::Create(Mlp<T> network, const TrainerOptions& opti
       return Invalid(Format("a batch of {} rows does not fit in the address space", options.batch));
     }
   }
-  if (!velocity.empty() && (velocity.size() != network.parameters().size() ||
-                            !std::ranges::all_of(velocity, [](T v) { return std::isfinite(v); }))) {
+  if (!velocity.empty() && !internal::IsVelocity(velocity, network.parameters().size())) {
     return Invalid(
         Format("the velocity is not one finite number for each of the {} parameters", network.parameters().size()));
   }

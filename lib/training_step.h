@@ -22,6 +22,10 @@ namespace lanewise::internal {
 template <typename T>
 Status CheckOptions(const TrainerOptions& options, Activation last);
 
+// Whether that is one finite number for each of so many parameters.
+template <typename T>
+bool IsVelocity(std::span<const T> velocity, std::size_t parameters);
+
 // Whether sums and counts of an epoch can be what they say.
 bool IsPossible(const EpochResult& result);
 

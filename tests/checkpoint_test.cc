@@ -202,7 +202,7 @@ TEST_CASE("a checkpoint with any byte changed, or cut off anywhere, is a bad fil
       REQUIRE(status.message().starts_with(path));
       std::filesystem::remove(path);
     };
-    check(std::string_view(bytes).substr(0, i));
+    check(bytes.substr(0, i));
     for (const int change : {0x01, 0x10, 0x80, 0xFF}) {
       std::string changed = bytes;
       changed[i] = static_cast<char>(changed[i] ^ change);

@@ -49,6 +49,9 @@ constexpr TileFunction<T> WideOrNull() {
   if constexpr (kPanels == 1) return nullptr;
   return &ColumnTile<T, kRows, kVecs, kPanels, kChains>;
 }
+template <typename T, int kChains>
+inline constexpr int kWidestPanels = hwy::IsFloat<T>() && kChains == 1 ? TileShape::kWidest : 1;
+
 template <typename T, int kRows, int kChains>
 constexpr TileFunction<T> NarrowOrNull() {
   if constexpr (!kMasksLoads) {
@@ -125,6 +128,8 @@ constexpr GemmTiles<T> MakeColumnTiles(std::index_sequence<kRow...>, std::index_
                         .few_rows = FewRows(kWide, kLong),
                         .wide_panels = {kWide[kFew]...},
                         .wide = {WideOrNull<T, kFew + 1, kVecs, kWide[kFew], kChains>()...},
+                        .widest_panels = kWidestPanels<T, kChains>,
+                        .widest = WideOrNull<T, 1, kVecs, kWidestPanels<T, kChains>, kChains>(),
                         .long_k = {LongOrNull<T, kFew + 1, kVecs, kLong[kFew], kChains>()...}};
   SetHeld<T, kVecs, kChains>(tiles, std::make_index_sequence<kernels::kMaxHeldSteps>());
   return tiles;

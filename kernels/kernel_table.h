@@ -88,7 +88,7 @@ using PackFunction = void (*)(const T* b, std::ptrdiff_t stride, std::ptrdiff_t 
 // Products of few rows have tiles of their own, because a tile of one or two rows and one panel has too few chains to
 // keep the FMA units busy. None of this changes the order of any output's operations.
 inline constexpr int kMaxFewRows = 6;
-inline constexpr int kMaxWidePanels = 4;
+inline constexpr int kMaxWidePanels = 8;
 
 // Steps of a B that kernels hold in registers, at most.
 inline constexpr int kMaxHeldSteps = 16;
@@ -127,6 +127,9 @@ struct GemmTiles {
   std::int32_t few_rows = 0;                   // rows for which there is a wide or a long tile, at most
   std::int32_t wide_panels[kMaxFewRows] = {};  // 1: none
   TileFunction<T> wide[kMaxFewRows] = {};
+  // One row likewise, over more panels, for weights that lie in memory. 1: none.
+  std::int32_t widest_panels = 1;
+  TileFunction<T> widest = nullptr;
   // Several chunks of K side by side: one panel, all of K in one call (k >= 1 without limit, `first` set). Null: none.
   TileFunction<T> long_k[kMaxFewRows] = {};
 };

@@ -28,7 +28,7 @@ constexpr std::ptrdiff_t kRowsForLanes = 16;
 
 // Weights of so many quarters of L2 lie in memory. A single block of rows prefetches them: nothing is read twice, and
 // from L3 the hardware does as well. Zen 3, f32, 2 to 6 rows, from memory: 1.9 to 3.1 times as fast; from L3 0.6
-// (2 rows) to 1.1; one row 1.0.
+// (2 rows) to 1.1. One row, 1.0, reads more panels side by side instead.
 constexpr std::ptrdiff_t kBeyondCaches = 64;
 
 // Longest part of K that a tile takes at once, so that C is written once, or seldom: 512 and 1024 differ by less than
@@ -211,13 +211,16 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
                                HasContiguousColumns(shape) && m >= kRowsForLanes && !whole_panels;
   const bool b_in_registers = holds_b && alone;
   const bool several_blocks = row_blocks > 1;
-  const bool prefetch_b = tiles.prefetches && m > 1 && pack_b == PackB::kBeforehand && split != GemmSplit::kChunksOfK &&
-                          k * panels * nr > (several_blocks ? 2 * room : kBeyondCaches * room);
+  const bool beyond_caches = pack_b == PackB::kBeforehand && k * panels * nr > kBeyondCaches * room;
+  const bool beyond_l2 = pack_b == PackB::kBeforehand && k * panels * nr > 2 * room;
+  const bool widest_tiles = m == 1 && beyond_caches && tiles.widest != nullptr;
+  const bool prefetch_b =
+      tiles.prefetches && m > 1 && split != GemmSplit::kChunksOfK && (several_blocks ? beyond_l2 : beyond_caches);
   const bool prefetch_a = tiles.prefetches && several_blocks && !prefetch_b && kc >= k &&
                           split != GemmSplit::kChunksOfK && CrossesMemoryInOrder(shape) &&
                           m * k > static_cast<std::ptrdiff_t>(machine.l2 / sizeof(T));
   const bool direct = outer || lanes_over_rows || b_in_registers ||
-                      (alone && b_lies_right && k > 0 && one_block && !long_tiles && !prefetch_a);
+                      (alone && b_lies_right && k > 0 && one_block && !long_tiles && !widest_tiles && !prefetch_a);
 
   std::size_t a_scratch = 0;
   if (pack_a == PackA::kColumnsForCacheSets) {
@@ -255,6 +258,7 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
           .lanes_over_rows = lanes_over_rows,
           .b_in_registers = b_in_registers,
           .interleaved = interleaved,
+          .widest_tiles = widest_tiles && !direct,
           .prefetch_a = prefetch_a && !direct,
           .prefetch_b = prefetch_b && !direct,
           .pack_a = pack_a,
@@ -380,7 +384,8 @@ std::string Explain(const GemmPlan& plan) {
   } else if (plan.direct) {
     line("blocks", Format("none: tile after tile, the longest of {} rows, from where A and B lie", plan.block_rows));
   } else if (plan.few_rows) {
-    line("blocks", Format("none: few rows, so panels side by side, or where no more are left chunks of K={}", kQ));
+    line("blocks", Format("none: few rows, so {}panels side by side, or where no more are left chunks of K={}",
+                          plan.widest_tiles ? "many " : "", kQ));
   } else {
     line("blocks", Format("KC={} ({}), NC={} (a quarter of {} KiB of L2)", plan.kc,
                           plan.kc >= plan.k ? "all of K" : "chunks of the contract", plan.block_panels * plan.nr,

@@ -192,6 +192,12 @@ void ComputeBlocks(const Job<T>& job, Range row_blocks, Range range, T* scratch)
   }
 }
 
+template <typename T>
+struct WideTile {
+  std::ptrdiff_t panels;
+  kernels::TileFunction<T> run;
+};
+
 // All rows, which are few, of the given panels: groups of panels side by side, each over all of K before the next.
 template <typename T>
 void ComputeFewRows(const Job<T>& job, Range range, T* scratch) {
@@ -199,14 +205,19 @@ void ComputeFewRows(const Job<T>& job, Range range, T* scratch) {
   const auto m = static_cast<std::size_t>(plan.m - 1);
   const bool is_long = plan.k >= 2 * kernels::kQ && job.tiles.long_k[m] != nullptr;
   const kernels::TileFunction<T> narrow = is_long ? job.tiles.long_k[m] : job.tiles.tile[m];
-  const std::ptrdiff_t wide = job.tiles.wide_panels[m];
+  const WideTile<T> tiles[] = {{plan.widest_tiles ? job.tiles.widest_panels : 1, job.tiles.widest},
+                               {job.tiles.wide_panels[m], job.tiles.wide[m]},
+                               {1, narrow}};
+  // A last panel that is read in place may be narrower than the others; packed ones are padded.
+  const std::ptrdiff_t whole_end = plan.pack_b == PackB::kInPlace ? std::min(range.end, plan.n / plan.nr) : range.end;
   kernels::TileArgs<T> tile = FirstTile(job);
   tile.k = plan.k;
   tile.first = true;
   for (std::ptrdiff_t p = range.begin; p < range.end;) {
-    // A last panel that is read in place may be narrower than the tile; packed ones are padded.
-    const bool fits = range.end - p >= wide && (plan.pack_b != PackB::kInPlace || (p + wide) * plan.nr <= plan.n);
-    const std::ptrdiff_t count = fits ? wide : 1;
+    const auto fits = [left = whole_end - p](const WideTile<T>& wide) {
+      return wide.panels > 1 && wide.panels <= left;
+    };
+    const auto [count, run] = *std::find_if(std::begin(tiles), std::end(tiles) - 1, fits);
     const Panels<T> panels = PreparePanels(job, {p, p + count}, 0, plan.k, scratch);
     tile.a = job.a.data;
     tile.b_panel_stride = panels.panel_stride;
@@ -217,7 +228,7 @@ void ComputeFewRows(const Job<T>& job, Range range, T* scratch) {
     } else {
       PrefetchNothing(tile);
     }
-    (count > 1 ? job.tiles.wide[m] : narrow)(tile);
+    run(tile);
     p += count;
   }
   if (job.activate_blocks) {

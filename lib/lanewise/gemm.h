@@ -135,6 +135,7 @@ struct GemmPlan {
   bool lanes_over_rows = false;  // likewise, for N = 2..16 and an A whose columns are contiguous
   bool b_in_registers = false;   // likewise, row after row, for N = 2..16 and a small B
   bool interleaved = false;  // N = 2..16: lanes run over chains too, over panels with four k of a column side by side
+  bool widest_tiles = false;  // B lies beyond all caches, one row: as many panels side by side as registers allow
   bool prefetch_a = false;   // A lies beyond L2: tiles ask for the rows of the next ones
   bool prefetch_b = false;   // B lies beyond L2: tiles ask for panels ahead of their use
   PackA pack_a = PackA::kNo;

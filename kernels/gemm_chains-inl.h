@@ -90,6 +90,9 @@ HWY_INLINE hn::Vec<D> LoadOfPanels(D d, const T* b, std::ptrdiff_t panel_stride,
   return hn::Load(d, b + static_cast<std::ptrdiff_t>(vec / kVecs) * panel_stride + vec % kVecs * HWY_LANES(T));
 }
 
+// Whether so many accumulators leave registers to spare, by which a loop can be made shorter.
+constexpr bool LeaveRegisters(int accumulators) { return accumulators + 2 <= TileShape::kAccumulators4; }
+
 // acc += a * b, for one row or for one vector of B.
 template <int kUnitVecs, class D, std::size_t... kVec>
 HWY_INLINE void MultiplyAddRow(D d, const hn::Vec<D>* a, const hn::Vec<D>* b, hn::Vec<D>* acc,
@@ -100,6 +103,8 @@ template <int kUnitVecs, int kVecs, class D, std::size_t... kRow>
 HWY_INLINE void MultiplyAddColumn(D d, const hn::Vec<D>* a, hn::Vec<D> b, hn::Vec<D>* acc,
                                   std::index_sequence<kRow...>) {
   ((acc[kRow * kVecs] = MultiplyAdd(d, a[kRow * kUnitVecs], b, acc[kRow * kVecs])), ...);
+  constexpr int kRows = static_cast<int>(sizeof...(kRow));
+  if constexpr (kRows > 1 && LeaveRegisters(kRows * kVecs)) KeepAlive(b);  // else GCC 12 loads it for each row
 }
 
 template <bool kWhole, int kRowVecs, class D, typename T>
@@ -131,12 +136,16 @@ HWY_INLINE void StepGroup(D d, const TileArgs<T>& t, const T* a, const T* b, std
   }
 }
 
+// Elements of 4 steps of a panel.
+template <typename T, int kVecs>
+inline constexpr std::ptrdiff_t kGroup = static_cast<std::ptrdiff_t>(kVecs* HWY_LANES(T));
+
 // The same in each stream, whole chunks of K apart.
 template <typename T, int kVecs, int kPanels, int kStreamVecs, class D, std::size_t... kRow, std::size_t... kStream>
 HWY_INLINE void StepGroups(D d, const TileArgs<T>& t, const T* a, const T* b, hn::Vec<D>* acc,
                            std::index_sequence<kRow...> rows, std::index_sequence<kStream...>) {
   (StepGroup<T, true, kVecs>(d, t, a + kStream * kernels::kQ,
-                             b + static_cast<std::ptrdiff_t>(kStream) * kernels::kQ * t.b_k_stride, 4,
+                             b + static_cast<std::ptrdiff_t>(kStream) * (kernels::kQ / 4) * kGroup<T, kVecs>, 4,
                              acc + kStream * kStreamVecs, rows, std::make_index_sequence<kVecs * kPanels>()),
    ...);
 }
@@ -287,10 +296,18 @@ HWY_INLINE void InterleavedChunks(const TileArgs<T>& t, std::ptrdiff_t chunk, bo
   ZeroAll(hn::Zero(d), acc, std::make_index_sequence<kStreams * kStreamVecs>());
   if (first) StartInterleaved<kRowVecs>(d, t, acc, kAllRows);
   std::ptrdiff_t steps = chunk;
+  if constexpr (LeaveRegisters(kStreams * kStreamVecs)) {
+    for (; steps >= 8; steps -= 8) {
+      StepGroups<T, kVecs, kPanels, kStreamVecs>(d, t, at.a, at.b, acc, kAllRows, kAllStreams);
+      StepGroups<T, kVecs, kPanels, kStreamVecs>(d, t, at.a + 4, at.b + kGroup<T, kVecs>, acc, kAllRows, kAllStreams);
+      at.a += 8;
+      at.b += 2 * kGroup<T, kVecs>;
+    }
+  }
   for (; steps >= 4; steps -= 4) {
     StepGroups<T, kVecs, kPanels, kStreamVecs>(d, t, at.a, at.b, acc, kAllRows, kAllStreams);
     at.a += 4;
-    at.b += 4 * t.b_k_stride;
+    at.b += kGroup<T, kVecs>;
   }
   if (kStreams == 1 && steps > 0) {  // the last of K
     StepGroup<T, false, kVecs>(d, t, at.a, at.b, static_cast<std::size_t>(steps), acc, kAllRows,
@@ -298,7 +315,7 @@ HWY_INLINE void InterleavedChunks(const TileArgs<T>& t, std::ptrdiff_t chunk, bo
   }
   FinishStreams<kRowVecs, kStreamVecs>(d, t, first, acc, kAllStreams, kAllRows);
   at.a += (kStreams - 1) * kernels::kQ;
-  at.b += (kStreams - 1) * kernels::kQ * t.b_k_stride;
+  at.b += (kStreams - 1) * (kernels::kQ / 4) * kGroup<T, kVecs>;
 }
 
 // Chunks of K, kStreams of them side by side while there are as many, then half as many.

@@ -132,7 +132,7 @@ void CheckThreads(const SystemFacts& facts, Findings& findings) {
                         "every command that starts threads fails", "unset the variable, or set it to a number"});
     return;
   }
-  const int useful = std::max(1, quota < cpus ? static_cast<int>(quota) : cpus);
+  const int useful = DefaultThreads(facts.limits).threads;
   const ThreadSetting& setting = *facts.threads;
   if (setting.threads > useful) {
     findings.push_back(

@@ -112,12 +112,6 @@ std::optional<Integer> ParseInteger(std::string_view text) {
   return whole ? std::optional(value) : std::nullopt;
 }
 
-std::optional<std::uint64_t> ParseHash(std::string_view text) {
-  std::uint64_t hash = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), hash, 16);
-  return parsed.ec == std::errc() && HashText(hash) == text ? std::optional(hash) : std::nullopt;
-}
-
 // Two levels: whether the name is known, and the class or none.
 std::optional<std::optional<NumericClass>> ParseClass(std::string_view text) {
   for (const std::optional<NumericClass> known :

@@ -93,12 +93,13 @@ CpuLimits ThisCpuLimits() {
           .quota = CgroupCpuQuota("")};
 }
 
-ThreadCount DefaultThreads() {
-  const CpuLimits limits = ThisCpuLimits();
+ThreadCount DefaultThreads(const CpuLimits& limits) {
   const int cpus = static_cast<int>(limits.allowed.size());
   const double quota = limits.quota;
   if (quota >= cpus) return {cpus, Format("{} CPU{} in the affinity mask", cpus, cpus == 1 ? "" : "s")};
   return {std::max(static_cast<int>(quota), 1), Format("cgroup quota of {:.2f} CPUs", quota)};
 }
+
+ThreadCount DefaultThreads() { return DefaultThreads(ThisCpuLimits()); }
 
 }  // namespace lanewise

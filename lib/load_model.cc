@@ -145,11 +145,11 @@ Status ReadGoldenCases(const Source& source, Model<T>& model) {
                               golden.inputs.size(), golden.outputs.size(), kMostGoldenCases, model.network.inputs(),
                               model.network.outputs()));
   }
-  const std::string& hash = *texts[3];
-  const auto parsed = std::from_chars(hash.data(), hash.data() + hash.size(), golden.weights_hash, 16);
-  if (parsed.ec != std::errc() || HashText(golden.weights_hash) != hash) {
-    return source.BadMetadata(kWeightsHash, Format("{} is not 16 hexadecimal digits", Quote(hash)));
+  const std::optional<std::uint64_t> weights_hash = ParseHash(*texts[3]);
+  if (!weights_hash) {
+    return source.BadMetadata(kWeightsHash, Format("{} is not 16 hexadecimal digits", Quote(*texts[3])));
   }
+  golden.weights_hash = *weights_hash;
   model.golden = std::move(golden);
   return Status();
 }

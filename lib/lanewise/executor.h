@@ -65,7 +65,9 @@ struct ThreadCount {
 };
 
 // The CPUs in the calling thread's affinity mask, or fewer if a cgroup (v1 or v2) limits the CPU time; at least 1. A
-// quota is rounded down: threads beyond it would stall the others until the quota's next period.
+// quota is rounded down: threads beyond it would stall the others until the quota's next period. Without an argument, of
+// ThisCpuLimits().
+ThreadCount DefaultThreads(const CpuLimits& limits);
 ThreadCount DefaultThreads();
 
 // The default executor: threads that wait for tasks, the caller working along with them. Thread-safe:

@@ -31,6 +31,12 @@ constexpr std::ptrdiff_t kRowsForLanes = 16;
 // (2 rows) to 1.1. One row, 1.0, reads more panels side by side instead.
 constexpr std::ptrdiff_t kBeyondCaches = 64;
 
+// A block of B beside groups of row blocks, in quarters of L2: it lies in L3. Zen 3, 32 MiB of L3 for several virtual
+// machines: 8 differs by less than the noise, 32 and 64 take 1.1 to 1.25 times as long. 2048 cubed by such blocks and
+// groups: doubles 1.7 times as fast, floats 1.3; 50000 x 128 x 784 1.3. A's part in half of L2 instead of a quarter, or
+// a KC of 256 or 512: 0.9 to 1.04. For an A that L3 holds: 0.8 to 1.0.
+constexpr std::ptrdiff_t kGroupedBlock = 16;
+
 // Longest part of K that a tile takes at once, so that C is written once, or seldom: 512 and 1024 differ by less than
 // the noise on Zen 5, and 256 costs some percent.
 constexpr std::ptrdiff_t kMaxKc = 4 * kQ;
@@ -56,8 +62,8 @@ std::ptrdiff_t RowStride(std::ptrdiff_t stride, std::ptrdiff_t dense) {
 
 bool HasContiguousColumns(const GemmShape& shape) { return shape.a_row_stride == 1 && shape.a_k_stride != 1; }
 
-PackA ChoosePackA(const GemmShape& shape, std::ptrdiff_t block_rows, std::ptrdiff_t nr, bool unit_k_stride,
-                  std::ptrdiff_t ways) {
+PackA ChoosePackA(const GemmShape& shape, std::ptrdiff_t rows, std::ptrdiff_t nr, bool unit_k_stride,
+                  std::ptrdiff_t ways, std::ptrdiff_t enough) {
   if (shape.scaled) return PackA::kForAlpha;
   if (unit_k_stride && shape.a_k_stride != 1 && shape.k > 1) return PackA::kForUnitStride;
   // A copy pays once each row is used for enough panels. (A stride of 0 is one row repeated. Where there are several
@@ -68,11 +74,8 @@ PackA ChoosePackA(const GemmShape& shape, std::ptrdiff_t block_rows, std::ptrdif
     const bool pays = shape.n >= kEnough * nr && EvictEachOther(shape.a_k_stride, shape.k, ways, shape.type);
     return pays ? PackA::kColumnsForCacheSets : PackA::kNo;
   }
-  // Zen 5, 14 rows and 12 ways, time with the copy over that without: 16 panels 1.01 to 1.02, 32 panels 0.98 to 0.99,
-  // 64 and more 0.93 to 0.97. With the 8 ways of older CPUs it has not been measured.
-  const std::ptrdiff_t enough = 2 * block_rows <= 3 * ways ? 32 : 4;
   const bool pays = shape.a_k_stride == 1 && shape.k > 1 && shape.n >= enough * nr &&
-                    EvictEachOther(RowStride(shape.a_row_stride, shape.k), block_rows, ways, shape.type);
+                    EvictEachOther(RowStride(shape.a_row_stride, shape.k), rows, ways, shape.type);
   return pays ? PackA::kForCacheSets : PackA::kNo;
 }
 
@@ -185,19 +188,29 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
   const bool few_rows = m <= tiles.few_rows;
   const auto block_rows = row_blocks == 0 ? 0 : static_cast<std::int32_t>(CeilDiv(m, row_blocks));
   const auto ways = static_cast<std::ptrdiff_t>(machine.l1d / 4096);
-  const PackA pack_a = ChoosePackA(shape, block_rows, nr, tiles.unit_k_stride, ways);
   const PackB pack_b = ChoosePackB(shape, holds_b, interleaved, row_blocks, ways, machine.l2);
   const auto [split, tasks] = ChooseCut(shape, panels, row_blocks, machine, threads);
 
   // Blocks of B of equal width in a quarter of L2, beside the next ones, which are prefetched, and rows of A. They
-  // hold all of K up to kMaxKc, so that C is written once.
+  // hold all of K up to kMaxKc, so that C is written once. Where such blocks would make an A that lies in memory pass
+  // by often, a group of its row blocks takes the place in L2, and B's blocks are larger.
+  const auto room = static_cast<std::ptrdiff_t>(machine.l2 / (4 * sizeof(T)));
+  const bool grouped = !few_rows && m * k > kBeyondCaches * room && panels * nr * k > room;
   const std::ptrdiff_t kc =
       few_rows || k <= kMaxKc ? std::max<std::ptrdiff_t>(k, 1) : CeilDiv(CeilDiv(k, kQ), CeilDiv(k, kMaxKc)) * kQ;
-  const auto room = static_cast<std::ptrdiff_t>(machine.l2 / (4 * sizeof(T)));
   const bool one_block = few_rows || (kc == k && panels * nr * k <= room);
-  const std::ptrdiff_t most_panels = one_block ? panels : std::max<std::ptrdiff_t>(room / (kc * nr), 1);
+  const std::ptrdiff_t block_room = grouped ? kGroupedBlock * room : room;
+  const std::ptrdiff_t most_panels = one_block ? panels : std::max<std::ptrdiff_t>(block_room / (kc * nr), 1);
   const std::ptrdiff_t block_panels = panels <= most_panels ? panels : CeilDiv(panels, CeilDiv(panels, most_panels));
 
+  const auto group =
+      static_cast<std::int16_t>(grouped ? std::clamp<std::ptrdiff_t>(room / (kc * block_rows), 1, INT16_MAX) : 1);
+
+  // Zen 5, 14 rows and 12 ways, time with a copy of A over that without: 16 panels 1.01 to 1.02, 32 panels 0.98 to
+  // 0.99, 64 and more 0.93 to 0.97. With the 8 ways of older CPUs it has not been measured.
+  const std::ptrdiff_t enough_panels = 2 * block_rows <= 3 * ways ? 32 : 4;
+  const PackA pack_a = ChoosePackA(shape, group * std::ptrdiff_t{block_rows}, nr, tiles.unit_k_stride, ways,
+                                   grouped ? 4 : enough_panels);
   const bool alone = tasks == 1 && pack_a == PackA::kNo;
   const bool whole_panels = n == panels * nr;
   const std::ptrdiff_t lanes = tiles.slim_nr != 0 ? tiles.slim_nr : nr;
@@ -214,9 +227,9 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
   const bool beyond_caches = pack_b == PackB::kBeforehand && k * panels * nr > kBeyondCaches * room;
   const bool beyond_l2 = pack_b == PackB::kBeforehand && k * panels * nr > 2 * room;
   const bool widest_tiles = m == 1 && beyond_caches && tiles.widest != nullptr;
-  const bool prefetch_b =
-      tiles.prefetches && m > 1 && split != GemmSplit::kChunksOfK && (several_blocks ? beyond_l2 : beyond_caches);
-  const bool prefetch_a = tiles.prefetches && several_blocks && !prefetch_b && kc >= k &&
+  const bool prefetch_b = tiles.prefetches && m > 1 && !grouped && split != GemmSplit::kChunksOfK &&
+                          (several_blocks ? beyond_l2 : beyond_caches);
+  const bool prefetch_a = tiles.prefetches && several_blocks && !prefetch_b && !grouped && kc >= k &&
                           split != GemmSplit::kChunksOfK && CrossesMemoryInOrder(shape) &&
                           m * k > static_cast<std::ptrdiff_t>(machine.l2 / sizeof(T));
   const bool direct = outer || lanes_over_rows || b_in_registers ||
@@ -245,8 +258,9 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
           .block_panels = block_panels,
           .row_blocks = row_blocks,
           .kc = kc,
-          .mr = tiles.mr,
           .nr = tiles.nr,
+          .mr = static_cast<std::int16_t>(tiles.mr),
+          .group = group,
           .block_rows = block_rows,
           .tasks = tasks,
           .chains = static_cast<std::int16_t>(kernels::Chains(n)),
@@ -387,9 +401,11 @@ std::string Explain(const GemmPlan& plan) {
     line("blocks", Format("none: few rows, so {}panels side by side, or where no more are left chunks of K={}",
                           plan.widest_tiles ? "many " : "", kQ));
   } else {
-    line("blocks", Format("KC={} ({}), NC={} (a quarter of {} KiB of L2)", plan.kc,
-                          plan.kc >= plan.k ? "all of K" : "chunks of the contract", plan.block_panels * plan.nr,
-                          plan.l2 / 1024));
+    const std::string quarter = Format("a quarter of {} KiB of L2", plan.l2 / 1024);
+    const std::ptrdiff_t rows = std::ptrdiff_t{plan.group} * plan.block_rows;
+    line("blocks",
+         Format("KC={} ({}), NC={} ({})", plan.kc, plan.kc >= plan.k ? "all of K" : "chunks of the contract",
+                plan.block_panels * plan.nr, plan.group > 1 ? Format("in L3), MC={} ({}", rows, quarter) : quarter));
   }
   line("A", Format("{}{}", Because(plan.pack_a),
                    plan.prefetch_a ? "; it lies beyond L2, so the next rows are prefetched" : ""));

@@ -119,6 +119,13 @@ void PointAt(const Job<T>& job, const Panels<T>& panels, const T* b, std::ptrdif
   tile.bias = job.options.bias == nullptr ? nullptr : job.options.bias + j;
 }
 
+// The rows of C that a tile will write, or add to, at the end of its steps: they are there then. 2048 cubed in double
+// on Zen 3: 1.04 times as fast.
+template <typename T>
+void PrefetchRowsOfC(const kernels::TileArgs<T>& tile, std::ptrdiff_t rows) {
+  for (std::ptrdiff_t i = 0; i < rows; ++i) __builtin_prefetch(tile.c + i * tile.c_row_stride, /*rw=*/1);
+}
+
 // C's rows [rows) of some panels, for one block of K: a row of tiles.
 template <typename T>
 void RowOfTiles(const Job<T>& job, Range rows, Range range, const Panels<T>& panels, kernels::TileArgs<T>& tile) {
@@ -128,6 +135,7 @@ void RowOfTiles(const Job<T>& job, Range rows, Range range, const Panels<T>& pan
   const T* b = panels.data;
   for (std::ptrdiff_t p = range.begin; p < range.end; ++p) {
     PointAt(job, panels, b, p * nr, nr, rows.begin, tile);
+    PrefetchRowsOfC(tile, rows.size());
     (tile.n <= job.tiles.slim_nr ? slim : tile_of_panel)(tile);
     b += panels.panel_stride;
     if (job.plan.prefetch_b) {
@@ -135,6 +143,24 @@ void RowOfTiles(const Job<T>& job, Range rows, Range range, const Panels<T>& pan
     } else if (job.plan.prefetch_a) {
       PrefetchNothing(tile);  // the first tile has asked for all of the rows
     }
+  }
+}
+
+// Likewise of a group of row blocks from k on, panel by panel: A stays in L2, a panel in L1.
+template <typename T>
+void GroupOfTiles(const Job<T>& job, Range row_blocks, Range range, std::ptrdiff_t k, const Panels<T>& panels,
+                  kernels::TileArgs<T>& tile) {
+  PrefetchNothing(tile);
+  const T* b = panels.data;
+  for (std::ptrdiff_t p = range.begin; p < range.end; ++p) {
+    for (std::ptrdiff_t i = row_blocks.begin; i < row_blocks.end; ++i) {
+      const Range rows = RowBlock(job.plan, i);
+      tile.a = job.a.data + rows.begin * job.a.row_stride + k * job.a.col_stride;
+      PointAt(job, panels, b, p * job.plan.nr, job.plan.nr, rows.begin, tile);
+      PrefetchRowsOfC(tile, rows.size());
+      (tile.n <= job.tiles.slim_nr ? job.tiles.slim : job.tiles.tile)[rows.size() - 1](tile);
+    }
+    b += panels.panel_stride;
   }
 }
 
@@ -176,12 +202,17 @@ void ComputeBlocks(const Job<T>& job, Range row_blocks, Range range, T* scratch)
       tile.first = k == 0;
       const bool activate = job.activate_blocks && k + tile.k == plan.k;
       const Panels<T> panels = PreparePanels(job, block, k, tile.k, scratch);
-      for (std::ptrdiff_t i = row_blocks.begin; i < row_blocks.end; ++i) {
-        const Range rows = RowBlock(plan, i);
-        tile.a = job.a.data + rows.begin * job.a.row_stride + k * job.a.col_stride;
-        PointAtNext(job, block, range.end, k + tile.k, {i - row_blocks.begin, row_blocks.size()}, tile);
-        if (plan.prefetch_a && i + 1 < row_blocks.end && tile.k > 0) PointAtNextRows(job, rows, tile);
-        RowOfTiles(job, rows, block, panels, tile);
+      for (std::ptrdiff_t i = row_blocks.begin; i < row_blocks.end; i += plan.group) {
+        const Range group{i, std::min(i + plan.group, row_blocks.end)};
+        const Range rows{RowBlock(plan, i).begin, RowBlock(plan, group.end - 1).end};
+        if (plan.group > 1) {
+          GroupOfTiles(job, group, block, k, panels, tile);
+        } else {
+          tile.a = job.a.data + rows.begin * job.a.row_stride + k * job.a.col_stride;
+          PointAtNext(job, block, range.end, k + tile.k, {i - row_blocks.begin, row_blocks.size()}, tile);
+          if (plan.prefetch_a && i + 1 < row_blocks.end && tile.k > 0) PointAtNextRows(job, rows, tile);
+          RowOfTiles(job, rows, block, panels, tile);
+        }
         if (activate) {
           const Range columns = Columns(job, block);
           internal::ActivateRows<T>(job.table, job.options.activation,

@@ -59,6 +59,8 @@ TEST_CASE("What a plan promises to fetch or to interleave, its tiles can") {
     CHECK_FALSE(plan(2, 1024, 1024, true).prefetch_b);
     CHECK(plan(2, 4096, 2048, true).prefetch_b);  // a single block of rows: beyond all caches alone
     CHECK_FALSE(plan(1, 4096, 2048, true).prefetch_b);
+    CHECK(plan(1, 4096, 2048, true).widest_tiles == (tier == Tier::kAvx2));
+    CHECK_FALSE(plan(1, 1024, 1024, true).widest_tiles);
     CHECK(plan(1000, 10, 1, false).outer);
     CHECK(plan(1000, 10, 128, false).interleaved);
     CHECK_FALSE(plan(1000, 10, 32, false).interleaved);

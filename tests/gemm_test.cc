@@ -296,6 +296,33 @@ TEST_CASE_TEMPLATE("Threads, blocks and cache sizes change no bit", T, float, do
   });
 }
 
+TEST_CASE_TEMPLATE("An A beyond all caches passes by in groups of row blocks, with the same bits", T, float, double,
+                   std::int32_t, std::int64_t) {
+  ForEachTier([](Tier tier, const kernels::KernelTable& table) {
+    for (const auto& [n, k, threads] : {std::tuple(200, 20, 1), {45, 20, 3}, {20, 1100, 2}}) {
+      ThreadPool pool(threads);
+      Context context(KernelsOf(tier), pool);
+      Machine machine = context.machine();
+      machine.thread_break_even = 0;
+      // A quarter of L2 holds two row blocks, and A is too large for 64 such quarters.
+      const std::ptrdiff_t quarter = 2 * std::ptrdiff_t{internal::GemmRow<T>(table).chains1.mr} * std::min(k, 1024);
+      machine.l2 = 4 * sizeof(T) * static_cast<std::size_t>(quarter);
+      context.set_machine(machine);
+      Case t{.m = 64 * quarter / k + 50, .n = n, .k = k};
+      t.bias = true;
+      t.beta = k > 1000 ? kFactors<T>[2] : 0;
+      for (const bool packed : {false, true}) {
+        t.packed = packed;
+        const GemmShape shape{.type = kElementType<T>, .m = t.m, .n = n, .k = k, .b_packed = packed};
+        const GemmPlan plan = PlanGemm(shape, context.kernels(), machine, threads);
+        CHECK(plan.group > 1);
+        CHECK(Explain(plan).find("MC=") != std::string::npos);
+        Check<T>(context, ClassOf(tier), t, 3);
+      }
+    }
+  });
+}
+
 TEST_CASE_TEMPLATE("Rows that would evict each other from L1 are packed, with the same bits", T, float, double,
                    std::int32_t, std::int64_t) {
   ForEachTier([](Tier tier, const kernels::KernelTable&) {

@@ -120,10 +120,12 @@ enum class GemmSplit : std::uint8_t {
 struct GemmPlan {
   std::ptrdiff_t m = 0, n = 0, k = 0;
   std::ptrdiff_t panels = 0;        // of B, each of nr columns (the last may have fewer)
-  std::ptrdiff_t block_panels = 0;  // of a block of B: kc x (block_panels * nr) elements stay in L2
+  std::ptrdiff_t block_panels = 0;  // of a block of B: kc x (block_panels * nr) elements stay in L2 (group > 1: in L3)
   std::ptrdiff_t row_blocks = 0;    // M is cut into so many nearly equal parts of at most mr rows
   std::ptrdiff_t kc = 0;            // steps of K of a block of B: a multiple of the contract's chunk, or all
-  std::int32_t mr = 0, nr = 0;
+  std::int32_t nr = 0;
+  std::int16_t mr = 0;
+  std::int16_t group = 1;       // row blocks of which kc columns of A stay in L2 while the panels of a block pass by
   std::int32_t block_rows = 0;  // rows of the longer row blocks; the others have one fewer
   std::int32_t tasks = 1;       // parts that run at once
   std::int16_t chains = 0;      // of multiply-adds, of each output
@@ -134,10 +136,10 @@ struct GemmPlan {
   bool outer = false;            // K = 1: likewise, row after row without tiles
   bool lanes_over_rows = false;  // likewise, for N = 2..16 and an A whose columns are contiguous
   bool b_in_registers = false;   // likewise, row after row, for N = 2..16 and a small B
-  bool interleaved = false;  // N = 2..16: lanes run over chains too, over panels with four k of a column side by side
+  bool interleaved = false;   // N = 2..16: lanes run over chains too, over panels with four k of a column side by side
   bool widest_tiles = false;  // B lies beyond all caches, one row: as many panels side by side as registers allow
-  bool prefetch_a = false;   // A lies beyond L2: tiles ask for the rows of the next ones
-  bool prefetch_b = false;   // B lies beyond L2: tiles ask for panels ahead of their use
+  bool prefetch_a = false;    // A lies beyond L2: tiles ask for the rows of the next ones
+  bool prefetch_b = false;    // B lies beyond L2: tiles ask for panels ahead of their use
   PackA pack_a = PackA::kNo;
   PackB pack_b = PackB::kBeforehand;
   GemmSplit split = GemmSplit::kSmall;

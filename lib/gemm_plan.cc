@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How a product is computed: PlanGemm decides, Explain says why. gemm_run.cc carries plans out.
+// How a product is computed. gemm_explain.cc says why, gemm_run.cc carries plans out.
 
 #include <algorithm>
 
-#include "format.h"
 #include "lanewise/gemm.h"
 #include "gemm_run.h"
 #include "pack.h"
@@ -14,6 +13,9 @@ namespace lanewise {
 
 namespace {
 
+using internal::ChunksOf;
+using internal::MultiplyAdds;
+using internal::ThreadsWithWork;
 using kernels::kQ;
 
 // B is read in place where a copy would not pay: up to so many row blocks, since each reads all of B once and a copy
@@ -33,7 +35,7 @@ constexpr std::ptrdiff_t kBeyondCaches = 64;
 
 // A block of B beside groups of row blocks, in quarters of L2: it lies in L3. Zen 3, 32 MiB of L3 for several virtual
 // machines: 8 differs by less than the noise, 32 and 64 take 1.1 to 1.25 times as long. 2048 cubed by such blocks and
-// groups: doubles 1.7 times as fast, floats 1.3; 50000 x 128 x 784 1.3. A's part in half of L2 instead of a quarter, or
+// groups: doubles 1.8 times as fast, floats 1.4; 50000 x 128 x 784 1.3. A's part in half of L2 instead of a quarter, or
 // a KC of 256 or 512: 0.9 to 1.04. For an A that L3 holds: 0.8 to 1.0.
 constexpr std::ptrdiff_t kGroupedBlock = 16;
 
@@ -139,16 +141,6 @@ Parts CutInto(std::ptrdiff_t n, int threads) {
   return {count, n == 0 ? 1 : static_cast<double>(CeilDiv(n, count)) / static_cast<double>(n)};
 }
 
-double MultiplyAdds(std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k) {
-  return static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
-}
-
-// Threads for which each has as much work as either of two has where the second begins to pay.
-int ThreadsWithWork(double multiply_adds, double break_even) {
-  const double threads = multiply_adds / (break_even / 2);
-  return threads < INT32_MAX ? static_cast<int>(threads) : INT32_MAX;
-}
-
 Cut ChooseCut(const GemmShape& shape, std::ptrdiff_t panels, std::ptrdiff_t row_blocks, const Machine& machine,
               int threads) {
   if (threads <= 1) return {GemmSplit::kOneThread, 1};
@@ -158,7 +150,7 @@ Cut ChooseCut(const GemmShape& shape, std::ptrdiff_t panels, std::ptrdiff_t row_
   const Parts rows = CutInto(row_blocks, threads);
   const Parts columns = CutInto(panels, threads);
   // The sums of the chunks of K must stay in L2, and their addition costs something.
-  const std::ptrdiff_t chunks = CeilDiv(shape.k, kQ);
+  const std::ptrdiff_t chunks = ChunksOf(shape.k);
   const Parts of_k = CutInto(chunks, threads);
   const double sums = MultiplyAdds(shape.m, shape.n, chunks) * static_cast<double>(internal::SizeOf(shape.type));
   if (1.5 * of_k.longest < std::min(rows.longest, columns.longest) && sums < static_cast<double>(machine.l2)) {
@@ -197,7 +189,7 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
   const auto room = static_cast<std::ptrdiff_t>(machine.l2 / (4 * sizeof(T)));
   const bool grouped = !few_rows && m * k > kBeyondCaches * room && panels * nr * k > room;
   const std::ptrdiff_t kc =
-      few_rows || k <= kMaxKc ? std::max<std::ptrdiff_t>(k, 1) : CeilDiv(CeilDiv(k, kQ), CeilDiv(k, kMaxKc)) * kQ;
+      few_rows || k <= kMaxKc ? std::max<std::ptrdiff_t>(k, 1) : CeilDiv(ChunksOf(k), CeilDiv(k, kMaxKc)) * kQ;
   const bool one_block = few_rows || (kc == k && panels * nr * k <= room);
   const std::ptrdiff_t block_room = grouped ? kGroupedBlock * room : room;
   const std::ptrdiff_t most_panels = one_block ? panels : std::max<std::ptrdiff_t>(block_room / (kc * nr), 1);
@@ -285,71 +277,6 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
           .task_scratch = task_scratch};
 }
 
-std::string_view Because(PackA pack) {
-  switch (pack) {
-    case PackA::kNo:
-      return "read in place";
-    case PackA::kForAlpha:
-      return "packed: alpha scales it on the way";
-    case PackA::kForUnitStride:
-      return "packed: the kernel's lanes run along K and need it contiguous";
-    case PackA::kForCacheSets:
-      return "packed: its rows lie a multiple of 2 KiB apart and would evict each other from L1";
-    case PackA::kColumnsForCacheSets:
-      return "packed: its columns lie a multiple of 2 KiB apart and would evict each other from L1";
-  }
-  return "";
-}
-
-std::string_view Because(PackB pack) {
-  switch (pack) {
-    case PackB::kBeforehand:
-      return "packed beforehand";
-    case PackB::kInPlace:
-      return "read in place: a copy would not pay";
-    case PackB::kEachCall:
-      return "packed at each call";
-  }
-  return "";
-}
-
-// Why there are no more tasks: there is nothing else to own, or too little to do. Nothing where the threads are.
-std::string NoMore(const GemmPlan& plan, std::ptrdiff_t units) {
-  if (plan.tasks == units) return "; there are no more of them";
-  if (plan.tasks == ThreadsWithWork(MultiplyAdds(plan.m, plan.n, plan.k), plan.thread_break_even)) {
-    return Format("; each has {:.0f} multiply-adds at least", plan.thread_break_even / 2);
-  }
-  return "";
-}
-
-std::string Because(const GemmPlan& plan) {
-  switch (plan.split) {
-    case GemmSplit::kSmall:
-      return Format("1 (below the break-even of {:.0f} multiply-adds)", plan.thread_break_even);
-    case GemmSplit::kOneThread:
-      return "1 (all that the context has)";
-    case GemmSplit::kColumns:
-      return Format("{} (each owns whole panels of B{})", plan.tasks, NoMore(plan, plan.panels));
-    case GemmSplit::kRows:
-      return Format("{} (each owns blocks of rows of C{})", plan.tasks, NoMore(plan, plan.row_blocks));
-    case GemmSplit::kChunksOfK:
-      return Format("{} (each owns whole chunks of K={}, which are added up in order{})", plan.tasks, kQ,
-                    NoMore(plan, CeilDiv(plan.k, kQ)));
-    case GemmSplit::kIndivisible:
-      return "1 (a single tile, and a single chunk of K)";
-  }
-  return "";
-}
-
-// What the contract's order of sums costs, in words, where it costs much: against the fastest sums in any order, for a
-// layer of K up to 784 with packed weights on Zen 5 (`./run bench --benchmark_filter=contract_`, README).
-std::string PriceOfOrder(const GemmPlan& plan) {
-  if (ClassOf(plan) != NumericClass::kFma || plan.k == 0) return "";
-  if (plan.interleaved) return "four chains for each of few sums: sums in any order were up to 15 % faster";
-  if (plan.chains == 16 && plan.m < 8) return "16 chains for each of few sums: more were up to 10 % faster";
-  return "";
-}
-
 }  // namespace
 
 GemmPlan PlanGemm(const GemmShape& shape, const Kernels& kernels, const Machine& machine, int threads) {
@@ -364,58 +291,6 @@ GemmPlan PlanGemm(const GemmShape& shape, const Kernels& kernels, const Machine&
       return PlanFor<std::int64_t>(shape, kernels, machine, threads);
   }
   return {};
-}
-
-std::string Explain(const GemmPlan& plan) {
-  std::string text;
-  const auto line = [&text](std::string_view label, const std::string& value) {
-    text += Format("{:<9}{}\n", label, value);
-  };
-  line("product", Format("gemm_{}  M={} N={} K={}", Name(plan.type), plan.m, plan.n, plan.k));
-  if (plan.m == 0 || plan.n == 0) {
-    line("kernel", "none: C is empty");
-    return text;
-  }
-  const std::string_view width = plan.chains == 1 ? "N > 16" : plan.chains == 4 ? "N = 2..16" : "N = 1";
-  const std::string_view lanes = plan.interleaved ? ", four of them per column in the lanes" : "";
-  const bool exact = ClassOf(plan) == NumericClass::kExact;
-  const std::string tile = plan.outer || plan.b_in_registers ? "a row at a time"
-                           : plan.lanes_over_rows            ? "a vector of rows at a time"
-                                                             : Format("tile {}x{}", plan.mr, plan.nr);
-  line("kernel",
-       Format("{}, {}, {}", Name(plan.tier), tile,
-              exact ? Format("sums in any order ({})", width)
-                    : Format("{} chain{} per output{} ({})", plan.chains, plan.chains == 1 ? "" : "s", lanes, width)));
-  if (plan.k == 0) {
-    line("blocks", "none: K = 0, so that C is what its sums start from, bias and beta * C");
-  } else if (plan.outer) {
-    line("blocks", "none: row after row, because K = 1");
-  } else if (plan.b_in_registers) {
-    line("blocks", "none: row after row, because all of B fits in registers");
-  } else if (plan.lanes_over_rows) {
-    line("blocks",
-         "none: the columns of A are contiguous, so lanes run over rows of C, a vector of them after the other");
-  } else if (plan.direct) {
-    line("blocks", Format("none: tile after tile, the longest of {} rows, from where A and B lie", plan.block_rows));
-  } else if (plan.few_rows) {
-    line("blocks", Format("none: few rows, so {}panels side by side, or where no more are left chunks of K={}",
-                          plan.widest_tiles ? "many " : "", kQ));
-  } else {
-    const std::string quarter = Format("a quarter of {} KiB of L2", plan.l2 / 1024);
-    const std::ptrdiff_t rows = std::ptrdiff_t{plan.group} * plan.block_rows;
-    line("blocks",
-         Format("KC={} ({}), NC={} ({})", plan.kc, plan.kc >= plan.k ? "all of K" : "chunks of the contract",
-                plan.block_panels * plan.nr, plan.group > 1 ? Format("in L3), MC={} ({}", rows, quarter) : quarter));
-  }
-  line("A", Format("{}{}", Because(plan.pack_a),
-                   plan.prefetch_a ? "; it lies beyond L2, so the next rows are prefetched" : ""));
-  line("B", Format("{} (panels of {}{})", Because(plan.pack_b), plan.nr,
-                   plan.prefetch_b ? "; they lie beyond L2, so the next ones are prefetched" : ""));
-  line("threads", Because(plan));
-  line("bits", Format("class {}: the same on every tier{}, for any threads and blocks", Name(ClassOf(plan)),
-                      exact ? "" : " of the class"));
-  if (const std::string price = PriceOfOrder(plan); !price.empty()) line("price", price);
-  return text;
 }
 
 }  // namespace lanewise

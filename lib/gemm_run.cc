@@ -10,6 +10,7 @@
 
 #include "apply_activation.h"
 #include "format.h"
+#include "gemm_job.h"
 #include "pack.h"
 #include "typed_rows.h"
 #include "wrapping.h"
@@ -18,113 +19,19 @@ namespace lanewise {
 
 namespace {
 
+using internal::ChunksOf;
+using internal::Columns;
+using internal::FirstTile;
+using internal::Job;
+using internal::Panels;
+using internal::Part;
+using internal::PointAt;
 using internal::PrefetchNothing;
+using internal::PreparePanels;
+using internal::Range;
+using internal::RowBlock;
 
-// Half-open range.
-struct Range {
-  std::ptrdiff_t begin;
-  std::ptrdiff_t end;
-  std::ptrdiff_t size() const { return end - begin; }
-};
-
-// Part `index` of `count` nearly equal parts of [0, total).
-Range Part(std::ptrdiff_t total, std::ptrdiff_t index, std::ptrdiff_t count) {
-  return {total * index / count, total * (index + 1) / count};
-}
-
-// ---- Blocks and threads ------------------------------------------------------------------------------------------
-
-// Rows of block i: the first blocks have block_rows of them, the others one row fewer.
-Range RowBlock(const GemmPlan& plan, std::ptrdiff_t i) {
-  const std::ptrdiff_t shorter = plan.block_rows - 1;
-  const std::ptrdiff_t longer_blocks = plan.m - shorter * plan.row_blocks;
-  const std::ptrdiff_t begin = i * shorter + std::min(i, longer_blocks);
-  return {begin, begin + shorter + (i < longer_blocks ? 1 : 0)};
-}
-
-// One execution; shared by its tasks, constant while they run.
-template <typename T>
-struct Job {
-  const GemmPlan& plan;
-  const kernels::KernelTable& table;
-  const kernels::GemmTiles<T>& tiles;
-  MatrixView<const T> a;
-  MatrixView<const T> b;            // if it is not packed
-  const T* panels = nullptr;        // packed B, or null
-  std::ptrdiff_t panel_stride = 0;  // of packed B
-  MatrixView<T> c;
-  const GemmOptions<T>& options;
-  T* task_scratch = nullptr;
-  T* chunk_sums = nullptr;       // where tasks own chunks of K: C of each but the first, dense
-  bool activate_blocks = false;  // the epilogue runs on each finished block of rows
-};
-
-// The columns of some panels.
-template <typename T>
-Range Columns(const Job<T>& job, Range panels) {
-  return {panels.begin * job.plan.nr, std::min(panels.end * job.plan.nr, job.plan.n)};
-}
-
-// Some consecutive panels of B, as tiles read them, from some k on.
-template <typename T>
-struct Panels {
-  const T* data;
-  std::ptrdiff_t k_stride;
-  std::ptrdiff_t panel_stride;
-  const T* partial;  // packed copy of the last panel where it is narrower than the others, which are read in place
-};
-
-// Rows [k, k + count) of the given panels of B: where they lie, or packed into scratch.
-template <typename T>
-Panels<T> PreparePanels(const Job<T>& job, Range panels, std::ptrdiff_t k, std::ptrdiff_t count, T* scratch) {
-  const std::ptrdiff_t nr = job.plan.nr;
-  if (job.panels != nullptr) {
-    return {job.panels + panels.begin * job.panel_stride + k * nr, nr, job.panel_stride, nullptr};
-  }
-  if (count == 0) return {nullptr, nr, 0, nullptr};  // B may be null then
-  const Range columns = Columns(job, panels);
-  const MatrixView<const T> b = job.b.Rows(k, count).Columns(columns.begin, columns.size());
-  if (job.plan.pack_b == PackB::kEachCall) {
-    const std::ptrdiff_t panel_stride = internal::PanelStride(job.tiles, count);
-    internal::PackB(job.tiles, b, panel_stride, scratch);
-    return {scratch, nr, panel_stride, nullptr};
-  }
-  const std::ptrdiff_t whole = (panels.size() - 1) * nr;
-  if (columns.size() - whole == nr) return {b.data, b.row_stride, nr, nullptr};
-  internal::PackPanel(job.tiles, b.Columns(whole, columns.size() - whole), scratch);
-  return {b.data, b.row_stride, nr, scratch};
-}
-
-// What all tiles of a job have in common.
-template <typename T>
-kernels::TileArgs<T> FirstTile(const Job<T>& job) {
-  kernels::TileArgs<T> tile = {};
-  tile.a_row_stride = job.a.row_stride;
-  tile.a_k_stride = job.a.col_stride;
-  tile.c_row_stride = job.c.rows == 1 ? 0 : job.c.row_stride;  // a single row may have any
-  tile.beta = job.options.beta;
-  return tile;
-}
-
-// Points a tile of `row` and below at columns [j, j + width) of C and at their panel(s), which start at b.
-template <typename T>
-void PointAt(const Job<T>& job, const Panels<T>& panels, const T* b, std::ptrdiff_t j, std::ptrdiff_t width,
-             std::ptrdiff_t row, kernels::TileArgs<T>& tile) {
-  const std::ptrdiff_t n = std::min(width, job.plan.n - j);
-  const bool is_partial = panels.partial != nullptr && n < job.plan.nr;
-  tile.b = is_partial ? panels.partial : b;
-  tile.b_k_stride = is_partial ? job.plan.nr : panels.k_stride;
-  tile.n = static_cast<std::int32_t>(n);
-  tile.c = job.c.data + row * job.c.row_stride + j;
-  tile.bias = job.options.bias == nullptr ? nullptr : job.options.bias + j;
-}
-
-// The rows of C that a tile will write, or add to, at the end of its steps: they are there then. 2048 cubed in double
-// on Zen 3: 1.04 times as fast.
-template <typename T>
-void PrefetchRowsOfC(const kernels::TileArgs<T>& tile, std::ptrdiff_t rows) {
-  for (std::ptrdiff_t i = 0; i < rows; ++i) __builtin_prefetch(tile.c + i * tile.c_row_stride, /*rw=*/1);
-}
+// ---- Blocks -----------------------------------------------------------------------------------------------------
 
 // C's rows [rows) of some panels, for one block of K: a row of tiles.
 template <typename T>
@@ -135,7 +42,6 @@ void RowOfTiles(const Job<T>& job, Range rows, Range range, const Panels<T>& pan
   const T* b = panels.data;
   for (std::ptrdiff_t p = range.begin; p < range.end; ++p) {
     PointAt(job, panels, b, p * nr, nr, rows.begin, tile);
-    PrefetchRowsOfC(tile, rows.size());
     (tile.n <= job.tiles.slim_nr ? slim : tile_of_panel)(tile);
     b += panels.panel_stride;
     if (job.plan.prefetch_b) {
@@ -157,7 +63,6 @@ void GroupOfTiles(const Job<T>& job, Range row_blocks, Range range, std::ptrdiff
       const Range rows = RowBlock(job.plan, i);
       tile.a = job.a.data + rows.begin * job.a.row_stride + k * job.a.col_stride;
       PointAt(job, panels, b, p * job.plan.nr, job.plan.nr, rows.begin, tile);
-      PrefetchRowsOfC(tile, rows.size());
       (tile.n <= job.tiles.slim_nr ? job.tiles.slim : job.tiles.tile)[rows.size() - 1](tile);
     }
     b += panels.panel_stride;
@@ -270,11 +175,9 @@ void ComputeFewRows(const Job<T>& job, Range range, T* scratch) {
 
 // ---- Chunks of K -------------------------------------------------------------------------------------------------
 
-std::ptrdiff_t ChunksOf(const GemmPlan& plan) { return (plan.k + kernels::kQ - 1) / kernels::kQ; }
-
 // Elements of Job::chunk_sums.
 std::size_t ChunkSums(const GemmPlan& plan) {
-  return plan.split == GemmSplit::kChunksOfK ? static_cast<std::size_t>((ChunksOf(plan) - 1) * plan.m * plan.n) : 0;
+  return plan.split == GemmSplit::kChunksOfK ? static_cast<std::size_t>((ChunksOf(plan.k) - 1) * plan.m * plan.n) : 0;
 }
 
 template <typename T>
@@ -312,7 +215,7 @@ void ComputeChunks(const Job<T>& job, Range chunks, T* scratch) {
 
 template <typename T>
 void AddUpChunks(const Job<T>& job) {
-  for (std::ptrdiff_t chunk = 1; chunk < ChunksOf(job.plan); ++chunk) {
+  for (std::ptrdiff_t chunk = 1; chunk < ChunksOf(job.plan.k); ++chunk) {
     const MatrixView<T> sums = SumsOfChunk(job, chunk);
     for (std::ptrdiff_t i = 0; i < sums.rows; ++i) {
       T* c = job.c.data + i * job.c.row_stride;
@@ -330,7 +233,7 @@ void RunTask(const Job<T>& job, int task) {
   const Range panels = plan.split == GemmSplit::kColumns ? Part(plan.panels, task, plan.tasks) : Range{0, plan.panels};
   T* scratch = job.task_scratch + static_cast<std::size_t>(task) * plan.task_scratch;
   if (plan.split == GemmSplit::kChunksOfK) {
-    ComputeChunks(job, Part(ChunksOf(plan), task, plan.tasks), scratch);
+    ComputeChunks(job, Part(ChunksOf(plan.k), task, plan.tasks), scratch);
   } else if (plan.few_rows) {
     ComputeFewRows(job, panels, scratch);
   } else {

@@ -17,6 +17,19 @@ constexpr std::size_t SizeOf(ElementType type) {
   return type == ElementType::kF32 || type == ElementType::kI32 ? 4 : 8;
 }
 
+// Chunks of a K of k steps.
+constexpr std::ptrdiff_t ChunksOf(std::ptrdiff_t k) { return (k + kernels::kQ - 1) / kernels::kQ; }
+
+inline double MultiplyAdds(std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k) {
+  return static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+}
+
+// Threads for which each has as much work as either of two has where the second begins to pay.
+inline int ThreadsWithWork(double multiply_adds, double break_even) {
+  const double threads = multiply_adds / (break_even / 2);
+  return threads < INT32_MAX ? static_cast<int>(threads) : INT32_MAX;
+}
+
 // What the plan of alpha * a * b depends on.
 template <typename T>
 GemmShape ShapeOf(const MatrixView<const T>& a, const MatrixView<const T>& b, T alpha = 1) {

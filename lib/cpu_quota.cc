@@ -94,7 +94,7 @@ CpuLimits ThisCpuLimits() {
 }
 
 ThreadCount DefaultThreads(const CpuLimits& limits) {
-  const int cpus = static_cast<int>(limits.allowed.size());
+  const int cpus = std::max(static_cast<int>(limits.allowed.size()), 1);
   const double quota = limits.quota;
   if (quota >= cpus) return {cpus, Format("{} CPU{} in the affinity mask", cpus, cpus == 1 ? "" : "s")};
   return {std::max(static_cast<int>(quota), 1), Format("cgroup quota of {:.2f} CPUs", quota)};

@@ -2,6 +2,8 @@
 //
 // Plans in words.
 
+#include <algorithm>
+
 #include "format.h"
 #include "gemm_run.h"
 #include "lanewise/gemm.h"
@@ -24,6 +26,8 @@ std::string_view Because(PackA pack) {
       return "packed: its rows lie a multiple of 2 KiB apart and would evict each other from L1";
     case PackA::kColumnsForCacheSets:
       return "packed: its columns lie a multiple of 2 KiB apart and would evict each other from L1";
+    case PackA::kGroups:
+      return "packed, MC rows at a time: they lie a multiple of 2 KiB apart and would evict each other from L2";
   }
   return "";
 }
@@ -114,11 +118,13 @@ std::string Explain(const GemmPlan& plan) {
     line("blocks", Format("none: few rows, so {}panels side by side, or where no more are left chunks of K={}",
                           plan.widest_tiles ? "many " : "", kQ));
   } else {
-    const std::string quarter = Format("a quarter of {} KiB of L2", plan.l2 / 1024);
-    const std::ptrdiff_t rows = std::ptrdiff_t{plan.group} * plan.block_rows;
+    const std::string_view all = plan.kc >= plan.k ? "all of K" : "chunks of the contract";
+    const std::ptrdiff_t nc = plan.block_panels * plan.nr;
+    const std::ptrdiff_t mc = std::min(plan.m, std::ptrdiff_t{plan.group_blocks} * plan.block_rows);
     line("blocks",
-         Format("KC={} ({}), NC={} ({})", plan.kc, plan.kc >= plan.k ? "all of K" : "chunks of the contract",
-                plan.block_panels * plan.nr, plan.group > 1 ? Format("in L3), MC={} ({}", rows, quarter) : quarter));
+         plan.group_blocks > 1
+             ? Format("KC={} ({}), MC={} (a quarter of {} KiB of L2), NC={} (L3)", plan.kc, all, mc, plan.l2 / 1024, nc)
+             : Format("KC={} ({}), NC={} (a quarter of {} KiB of L2)", plan.kc, all, nc, plan.l2 / 1024));
   }
   line("A", Format("{}{}", Because(plan.pack_a),
                    plan.prefetch_a ? "; it lies beyond L2, so the next rows are prefetched" : ""));

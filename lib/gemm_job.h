@@ -34,6 +34,18 @@ inline Range RowBlock(const GemmPlan& plan, std::ptrdiff_t i) {
   return {begin, begin + shorter + (i < longer_blocks ? 1 : 0)};
 }
 
+// The rows of some consecutive blocks.
+inline Range RowsOf(const GemmPlan& plan, Range row_blocks) {
+  return {RowBlock(plan, row_blocks.begin).begin, RowBlock(plan, row_blocks.end - 1).end};
+}
+
+// Elements of a task's copy of a group's part of A, at the start of its scratch space.
+template <typename T>
+std::ptrdiff_t GroupElements(const GemmPlan& plan) {
+  if (plan.pack_a != PackA::kGroups) return 0;
+  return std::ptrdiff_t{plan.group_blocks} * plan.block_rows * PackedRowStride<T>(plan.kc);
+}
+
 // One execution; shared by its tasks, constant while they run.
 template <typename T>
 struct Job {

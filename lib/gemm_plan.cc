@@ -28,16 +28,20 @@ constexpr std::ptrdiff_t kInPlaceK = 64;
 // 128x10x32 on Zen 5: 1.47 times as fast on avx512, 1.62 on avx2, 1.35 on sse4; with 16 columns 0.87, 1.07, 1.10.
 constexpr std::ptrdiff_t kRowsForLanes = 16;
 
-// Weights of so many quarters of L2 lie in memory. A single block of rows prefetches them: nothing is read twice, and
-// from L3 the hardware does as well. Zen 3, f32, 2 to 6 rows, from memory: 1.9 to 3.1 times as fast; from L3 0.6
-// (2 rows) to 1.1. One row, 1.0, reads more panels side by side instead.
+// Weights, or an A, of so many quarters of L2 lie in memory. A single block of rows prefetches them: nothing is read
+// twice, and from L3 the hardware does as well. Zen 3, f32, 2 to 6 rows, from memory: 1.9 to 3.1 times as fast; from L3
+// 0.6 (2 rows) to 1.1. One row, 1.0, reads more panels side by side instead.
 constexpr std::ptrdiff_t kBeyondCaches = 64;
 
 // A block of B beside groups of row blocks, in quarters of L2: it lies in L3. Zen 3, 32 MiB of L3 for several virtual
-// machines: 8 differs by less than the noise, 32 and 64 take 1.1 to 1.25 times as long. 2048 cubed by such blocks and
-// groups: doubles 1.8 times as fast, floats 1.4; 50000 x 128 x 784 1.3. A's part in half of L2 instead of a quarter, or
-// a KC of 256 or 512: 0.9 to 1.04. For an A that L3 holds: 0.8 to 1.0.
+// machines, 512 KiB of L2: 8 differs by less than the noise, 32 and 64 take 1.1 to 1.25 times as long. 2048 cubed by
+// such blocks and groups: doubles 1.8 times as fast, floats 1.4; 50000 x 128 x 784 1.3. A's part in half of L2 instead
+// of a quarter, or a KC of 256 or 512: 0.9 to 1.04. For an A of less than kBeyondCaches: 0.8 to 1.0. Not measured
+// elsewhere.
 constexpr std::ptrdiff_t kGroupedBlock = 16;
+
+// Cache sizes are untrusted: more is not believed, so that products of it do not overflow.
+constexpr std::size_t kMostL2 = std::size_t{1} << 40;
 
 // Longest part of K that a tile takes at once, so that C is written once, or seldom: 512 and 1024 differ by less than
 // the noise on Zen 5, and 256 costs some percent.
@@ -64,8 +68,8 @@ std::ptrdiff_t RowStride(std::ptrdiff_t stride, std::ptrdiff_t dense) {
 
 bool HasContiguousColumns(const GemmShape& shape) { return shape.a_row_stride == 1 && shape.a_k_stride != 1; }
 
-PackA ChoosePackA(const GemmShape& shape, std::ptrdiff_t rows, std::ptrdiff_t nr, bool unit_k_stride,
-                  std::ptrdiff_t ways, std::ptrdiff_t enough) {
+PackA ChoosePackA(const GemmShape& shape, std::ptrdiff_t group_blocks, std::ptrdiff_t block_rows, std::ptrdiff_t nr,
+                  bool unit_k_stride, std::ptrdiff_t ways) {
   if (shape.scaled) return PackA::kForAlpha;
   if (unit_k_stride && shape.a_k_stride != 1 && shape.k > 1) return PackA::kForUnitStride;
   // A copy pays once each row is used for enough panels. (A stride of 0 is one row repeated. Where there are several
@@ -76,8 +80,17 @@ PackA ChoosePackA(const GemmShape& shape, std::ptrdiff_t rows, std::ptrdiff_t nr
     const bool pays = shape.n >= kEnough * nr && EvictEachOther(shape.a_k_stride, shape.k, ways, shape.type);
     return pays ? PackA::kColumnsForCacheSets : PackA::kNo;
   }
-  const bool pays = shape.a_k_stride == 1 && shape.k > 1 && shape.n >= enough * nr &&
-                    EvictEachOther(RowStride(shape.a_row_stride, shape.k), rows, ways, shape.type);
+  // Zen 5, 14 rows and 12 ways, time with the copy over that without: 16 panels 1.01 to 1.02, 32 panels 0.98 to 0.99,
+  // 64 and more 0.93 to 0.97. With the 8 ways of older CPUs it has not been measured.
+  const std::ptrdiff_t enough = 2 * block_rows <= 3 * ways ? 32 : 4;
+  const auto evict_each_other = [&](std::ptrdiff_t rows) {
+    return shape.a_k_stride == 1 && shape.k > 1 &&
+           EvictEachOther(RowStride(shape.a_row_stride, shape.k), rows, ways, shape.type);
+  };
+  // A group is copied a part at a time, and L2 has no more ways than L1, or little more. Where rows lie otherwise the
+  // copy costs 3 to 7 % (Zen 3: 50000 x 128 x 784, 2000 and 3000 cubed).
+  if (group_blocks > 1) return evict_each_other(group_blocks * block_rows) ? PackA::kGroups : PackA::kNo;
+  const bool pays = shape.n >= enough * nr && evict_each_other(block_rows);
   return pays ? PackA::kForCacheSets : PackA::kNo;
 }
 
@@ -185,24 +198,23 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
 
   // Blocks of B of equal width in a quarter of L2, beside the next ones, which are prefetched, and rows of A. They
   // hold all of K up to kMaxKc, so that C is written once. Where such blocks would make an A that lies in memory pass
-  // by often, a group of its row blocks takes the place in L2, and B's blocks are larger.
-  const auto room = static_cast<std::ptrdiff_t>(machine.l2 / (4 * sizeof(T)));
-  const bool grouped = !few_rows && m * k > kBeyondCaches * room && panels * nr * k > room;
+  // by more than twice, a group of its row blocks takes the place in L2, and B's blocks are larger. (Twice: 50000 x 64
+  // x 1024 in groups takes 1.1 times as long.)
+  const auto room = static_cast<std::ptrdiff_t>(std::min(machine.l2, kMostL2) / (4 * sizeof(T)));
   const std::ptrdiff_t kc =
       few_rows || k <= kMaxKc ? std::max<std::ptrdiff_t>(k, 1) : CeilDiv(ChunksOf(k), CeilDiv(k, kMaxKc)) * kQ;
   const bool one_block = few_rows || (kc == k && panels * nr * k <= room);
+  const std::ptrdiff_t group_blocks = !few_rows && m * k > kBeyondCaches * room && panels * nr * kc > 2 * room
+                                          ? std::clamp<std::ptrdiff_t>(room / (kc * block_rows), 1, INT16_MAX)
+                                          : 1;
+  const bool grouped = group_blocks > 1;
   const std::ptrdiff_t block_room = grouped ? kGroupedBlock * room : room;
   const std::ptrdiff_t most_panels = one_block ? panels : std::max<std::ptrdiff_t>(block_room / (kc * nr), 1);
-  const std::ptrdiff_t block_panels = panels <= most_panels ? panels : CeilDiv(panels, CeilDiv(panels, most_panels));
+  const std::ptrdiff_t own_panels = split == GemmSplit::kColumns ? CeilDiv(panels, tasks) : panels;
+  const std::ptrdiff_t block_panels =
+      own_panels <= most_panels ? own_panels : CeilDiv(own_panels, CeilDiv(own_panels, most_panels));
 
-  const auto group =
-      static_cast<std::int16_t>(grouped ? std::clamp<std::ptrdiff_t>(room / (kc * block_rows), 1, INT16_MAX) : 1);
-
-  // Zen 5, 14 rows and 12 ways, time with a copy of A over that without: 16 panels 1.01 to 1.02, 32 panels 0.98 to
-  // 0.99, 64 and more 0.93 to 0.97. With the 8 ways of older CPUs it has not been measured.
-  const std::ptrdiff_t enough_panels = 2 * block_rows <= 3 * ways ? 32 : 4;
-  const PackA pack_a = ChoosePackA(shape, group * std::ptrdiff_t{block_rows}, nr, tiles.unit_k_stride, ways,
-                                   grouped ? 4 : enough_panels);
+  const PackA pack_a = ChoosePackA(shape, group_blocks, block_rows, nr, tiles.unit_k_stride, ways);
   const bool alone = tasks == 1 && pack_a == PackA::kNo;
   const bool whole_panels = n == panels * nr;
   const std::ptrdiff_t lanes = tiles.slim_nr != 0 ? tiles.slim_nr : nr;
@@ -230,7 +242,7 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
   std::size_t a_scratch = 0;
   if (pack_a == PackA::kColumnsForCacheSets) {
     a_scratch = static_cast<std::size_t>(k * internal::PackedRowStride<T>(m));
-  } else if (pack_a != PackA::kNo) {
+  } else if (pack_a != PackA::kNo && pack_a != PackA::kGroups) {
     a_scratch = static_cast<std::size_t>(m * internal::PackedRowStride<T>(k));
   }
   std::size_t b_scratch = 0;
@@ -243,6 +255,8 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
     const std::ptrdiff_t packed = pack_b == PackB::kEachCall ? std::min(panels, wide) : whole_panels ? 0 : 1;
     task_scratch = static_cast<std::size_t>(packed * internal::PanelStride(tiles, kc));
   }
+  if (pack_a == PackA::kGroups)
+    task_scratch += static_cast<std::size_t>(group_blocks * block_rows * internal::PackedRowStride<T>(kc));
   return {.m = m,
           .n = n,
           .k = k,
@@ -252,7 +266,7 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
           .kc = kc,
           .nr = tiles.nr,
           .mr = static_cast<std::int16_t>(tiles.mr),
-          .group = group,
+          .group_blocks = static_cast<std::int16_t>(direct ? 1 : group_blocks),
           .block_rows = block_rows,
           .tasks = tasks,
           .chains = static_cast<std::int16_t>(kernels::Chains(n)),

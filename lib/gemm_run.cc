@@ -22,6 +22,7 @@ namespace {
 using internal::ChunksOf;
 using internal::Columns;
 using internal::FirstTile;
+using internal::GroupElements;
 using internal::Job;
 using internal::Panels;
 using internal::Part;
@@ -30,6 +31,7 @@ using internal::PrefetchNothing;
 using internal::PreparePanels;
 using internal::Range;
 using internal::RowBlock;
+using internal::RowsOf;
 
 // ---- Blocks -----------------------------------------------------------------------------------------------------
 
@@ -52,17 +54,28 @@ void RowOfTiles(const Job<T>& job, Range rows, Range range, const Panels<T>& pan
   }
 }
 
-// Likewise of a group of row blocks from k on, panel by panel: A stays in L2, a panel in L1.
+// Likewise of a group of row blocks from k on, panel by panel: its part of A, which may be copied to `copy`, stays in
+// L2.
 template <typename T>
-void GroupOfTiles(const Job<T>& job, Range row_blocks, Range range, std::ptrdiff_t k, const Panels<T>& panels,
+void GroupOfTiles(const Job<T>& job, Range row_blocks, Range range, std::ptrdiff_t k, const Panels<T>& panels, T* copy,
                   kernels::TileArgs<T>& tile) {
+  const GemmPlan& plan = job.plan;
+  const Range group = RowsOf(plan, row_blocks);
+  const MatrixView<const T> part = job.a.Rows(group.begin, group.size()).Columns(k, tile.k);
+  const T* a = part.data;
+  if (plan.pack_a == PackA::kGroups) {
+    tile.a_row_stride = internal::PackedRowStride<T>(tile.k);
+    tile.a_k_stride = 1;
+    internal::PackA(part, job.options.alpha, tile.a_row_stride, copy);
+    a = copy;
+  }
   PrefetchNothing(tile);
   const T* b = panels.data;
   for (std::ptrdiff_t p = range.begin; p < range.end; ++p) {
     for (std::ptrdiff_t i = row_blocks.begin; i < row_blocks.end; ++i) {
-      const Range rows = RowBlock(job.plan, i);
-      tile.a = job.a.data + rows.begin * job.a.row_stride + k * job.a.col_stride;
-      PointAt(job, panels, b, p * job.plan.nr, job.plan.nr, rows.begin, tile);
+      const Range rows = RowBlock(plan, i);
+      tile.a = a + (rows.begin - group.begin) * tile.a_row_stride;
+      PointAt(job, panels, b, p * plan.nr, plan.nr, rows.begin, tile);
       (tile.n <= job.tiles.slim_nr ? job.tiles.slim : job.tiles.tile)[rows.size() - 1](tile);
     }
     b += panels.panel_stride;
@@ -98,6 +111,7 @@ void PointAtNext(const Job<T>& job, Range block, std::ptrdiff_t end, std::ptrdif
 template <typename T>
 void ComputeBlocks(const Job<T>& job, Range row_blocks, Range range, T* scratch) {
   const GemmPlan& plan = job.plan;
+  T* const panel_scratch = scratch + GroupElements<T>(plan);
   kernels::TileArgs<T> tile = FirstTile(job);
   for (std::ptrdiff_t p = range.begin; p < range.end; p += plan.block_panels) {
     const Range block{p, std::min(p + plan.block_panels, range.end)};
@@ -106,12 +120,12 @@ void ComputeBlocks(const Job<T>& job, Range row_blocks, Range range, T* scratch)
       tile.k = std::min<std::ptrdiff_t>(plan.kc, plan.k - k);
       tile.first = k == 0;
       const bool activate = job.activate_blocks && k + tile.k == plan.k;
-      const Panels<T> panels = PreparePanels(job, block, k, tile.k, scratch);
-      for (std::ptrdiff_t i = row_blocks.begin; i < row_blocks.end; i += plan.group) {
-        const Range group{i, std::min(i + plan.group, row_blocks.end)};
-        const Range rows{RowBlock(plan, i).begin, RowBlock(plan, group.end - 1).end};
-        if (plan.group > 1) {
-          GroupOfTiles(job, group, block, k, panels, tile);
+      const Panels<T> panels = PreparePanels(job, block, k, tile.k, panel_scratch);
+      for (std::ptrdiff_t i = row_blocks.begin; i < row_blocks.end; i += plan.group_blocks) {
+        const Range group{i, std::min(i + plan.group_blocks, row_blocks.end)};
+        const Range rows = RowsOf(plan, group);
+        if (plan.group_blocks > 1) {
+          GroupOfTiles(job, group, block, k, panels, scratch, tile);
         } else {
           tile.a = job.a.data + rows.begin * job.a.row_stride + k * job.a.col_stride;
           PointAtNext(job, block, range.end, k + tile.k, {i - row_blocks.begin, row_blocks.size()}, tile);
@@ -194,7 +208,7 @@ void ComputeChunks(const Job<T>& job, Range chunks, T* scratch) {
     GemmPlan plan = job.plan;
     plan.k = std::min<std::ptrdiff_t>(kernels::kQ, plan.k - begin);
     plan.kc = plan.k;
-    const GemmOptions<T> sum_alone;
+    const GemmOptions<T> sum_alone{.alpha = job.options.alpha};
     const bool packed = job.panels != nullptr;
     const Job<T> part{.plan = plan,
                       .table = job.table,

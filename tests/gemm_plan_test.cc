@@ -61,6 +61,13 @@ TEST_CASE("What a plan promises to fetch or to interleave, its tiles can") {
     CHECK_FALSE(plan(1, 4096, 2048, true).prefetch_b);
     CHECK(plan(1, 4096, 2048, true).widest_tiles == (tier == Tier::kAvx2));
     CHECK_FALSE(plan(1, 1024, 1024, true).widest_tiles);
+    CHECK(plan(5000, 5000, 5000, false).group_blocks > 1);
+    CHECK(plan(5000, 500, 500, false).group_blocks == 1);   // A lies in L3
+    CHECK(plan(100000, 40, 1024, true).group_blocks == 1);  // passes by twice at most
+    Machine small = machine;
+    small.l2 = 1 << 17;  // a quarter has no room for two row blocks
+    CHECK(PlanGemm({.type = ElementType::kF64, .m = 9000, .n = 900, .k = 9000}, kernels, small, 1).group_blocks ==
+          (tier == Tier::kAvx2 || tier == Tier::kAvx512 || tier == Tier::kNeon ? 1 : 2));
     CHECK(plan(1000, 10, 1, false).outer);
     CHECK(plan(1000, 10, 128, false).interleaved);
     CHECK_FALSE(plan(1000, 10, 32, false).interleaved);

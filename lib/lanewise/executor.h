@@ -50,7 +50,7 @@ class SerialExecutor final : public Executor {
   }
 };
 
-// What the system grants this process. Reads the system's files at each call, as DefaultThreads does.
+// What the system grants this process. Reads the system's files at each call.
 struct CpuLimits {
   int online = 1;                                          // CPUs of the machine; in a container too
   std::vector<int> allowed = {0};                          // the numbers of those in the calling thread's affinity mask
@@ -64,9 +64,8 @@ struct ThreadCount {
   std::string reason;
 };
 
-// The CPUs in the calling thread's affinity mask, or fewer if a cgroup (v1 or v2) limits the CPU time; at least 1. A
-// quota is rounded down: threads beyond it would stall the others until the quota's next period. Without an argument, of
-// ThisCpuLimits().
+// The allowed CPUs, or fewer if a cgroup (v1 or v2) limits the CPU time; at least 1. A quota is rounded down: threads
+// beyond it would stall the others until the quota's next period. Without an argument, by ThisCpuLimits().
 ThreadCount DefaultThreads(const CpuLimits& limits);
 ThreadCount DefaultThreads();
 

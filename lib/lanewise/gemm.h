@@ -99,6 +99,7 @@ enum class PackA : std::uint8_t {
   kForUnitStride,        // the lanes of the kernels for few columns run along K and need it contiguous
   kForCacheSets,         // the rows of a tile lie a multiple of 2 KiB apart and would evict each other from L1
   kColumnsForCacheSets,  // likewise the columns, which are contiguous; in the copy they are too
+  kGroups,               // likewise the rows of a group of row blocks, from L2; group after group
 };
 
 enum class PackB : std::uint8_t {
@@ -119,16 +120,17 @@ enum class GemmSplit : std::uint8_t {
 // How a product is computed, and why. Plain data.
 struct GemmPlan {
   std::ptrdiff_t m = 0, n = 0, k = 0;
-  std::ptrdiff_t panels = 0;        // of B, each of nr columns (the last may have fewer)
-  std::ptrdiff_t block_panels = 0;  // of a block of B: kc x (block_panels * nr) elements stay in L2 (group > 1: in L3)
-  std::ptrdiff_t row_blocks = 0;    // M is cut into so many nearly equal parts of at most mr rows
-  std::ptrdiff_t kc = 0;            // steps of K of a block of B: a multiple of the contract's chunk, or all
+  std::ptrdiff_t panels = 0;  // of B, each of nr columns (the last may have fewer)
+  std::ptrdiff_t block_panels =
+      0;  // of a block of B: kc x (block_panels * nr) elements stay in L2, or, beside groups, L3
+  std::ptrdiff_t row_blocks = 0;  // M is cut into so many nearly equal parts of at most mr rows
+  std::ptrdiff_t kc = 0;          // steps of K of a block of B: a multiple of the contract's chunk, or all
   std::int32_t nr = 0;
   std::int16_t mr = 0;
-  std::int16_t group = 1;       // row blocks of which kc columns of A stay in L2 while the panels of a block pass by
-  std::int32_t block_rows = 0;  // rows of the longer row blocks; the others have one fewer
-  std::int32_t tasks = 1;       // parts that run at once
-  std::int16_t chains = 0;      // of multiply-adds, of each output
+  std::int16_t group_blocks = 1;  // row blocks of which kc columns of A stay in L2 while B's panels pass by
+  std::int32_t block_rows = 0;    // rows of the longer row blocks; the others have one fewer
+  std::int32_t tasks = 1;         // parts that run at once
+  std::int16_t chains = 0;        // of multiply-adds, of each output
   ElementType type = ElementType::kF32;
   Tier tier = Tier::kPortable;
   bool few_rows = false;         // tiles of several panels or several chunks of K, for one block of few rows
@@ -147,7 +149,7 @@ struct GemmPlan {
   std::size_t l2 = 0;            // bytes, of the machine
   std::size_t a_scratch = 0;     // elements for a copy of A, and
   std::size_t b_scratch = 0;     // for all panels of B, where tasks share them
-  std::size_t task_scratch = 0;  // elements for each task to pack panels into
+  std::size_t task_scratch = 0;  // elements for each task to pack panels and groups of rows into
 };
 static_assert(sizeof(GemmPlan) <= 128);
 

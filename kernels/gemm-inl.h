@@ -45,7 +45,6 @@ constexpr int FewRows(const int (&wide)[kMaxFewRows], const int (&long_k)[kMaxFe
 
 template <typename T, int kRows, int kVecs, int kPanels, int kChains>
 constexpr TileFunction<T> WideOrNull() {
-  static_assert(kPanels <= kernels::kMaxWidePanels);
   if constexpr (kPanels == 1) return nullptr;
   return &ColumnTile<T, kRows, kVecs, kPanels, kChains>;
 }
@@ -170,7 +169,6 @@ constexpr FewRowsShape InterleavedFewRows() {
 
 template <typename T, int kRows, int kUnits, int kPanels, int kStreams>
 constexpr TileFunction<T> InterleavedOrNull() {
-  static_assert(kPanels <= kernels::kMaxWidePanels);
   if constexpr (kPanels * kStreams == 1 || kRows * kUnits * Unit<T>::kVecs > TileShape::kAccumulators4) return nullptr;
   return &InterleavedTile<T, kRows, kUnits, kPanels, kStreams>;
 }

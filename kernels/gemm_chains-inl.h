@@ -90,8 +90,11 @@ HWY_INLINE hn::Vec<D> LoadOfPanels(D d, const T* b, std::ptrdiff_t panel_stride,
   return hn::Load(d, b + static_cast<std::ptrdiff_t>(vec / kVecs) * panel_stride + vec % kVecs * HWY_LANES(T));
 }
 
-// Whether so many accumulators leave registers to spare, by which a loop can be made shorter.
-constexpr bool LeaveRegisters(int accumulators) { return accumulators + 2 <= TileShape::kAccumulators4; }
+// Whether so many accumulators leave registers to spare, by which a loop can be made shorter: for a vector of B and one
+// that is loaded ahead, and for products where they are not fused (clang 19 keeps sums in memory else).
+constexpr bool LeaveRegisters(int accumulators) {
+  return accumulators + (HWY_NATIVE_FMA ? 2 : 4) <= TileShape::kAccumulators4;
+}
 
 // acc += a * b, for one row or for one vector of B.
 template <int kUnitVecs, class D, std::size_t... kVec>

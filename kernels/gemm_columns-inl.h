@@ -37,8 +37,8 @@ using kernels::TileArgs;
 // Few rows: kWide1[m - 1] panels side by side make at least 8 accumulators of m rows and one chain, likewise kWide4 for
 // four chains; kLong1[m - 1] and kLong4 chunks of K side by side do where there are no more panels. 1: not needed.
 //
-// kWidest panels of one row: memory serves many streams faster than few. Zen 3, 16 MiB of weights: 7 panels read 1.18
-// times as fast as 4, but from L3 0.98 to 1.0. 1: none, for it has not been measured.
+// kWidest panels of one row, for weights of which L3 holds a part at most: so many streams are read faster. Zen 3, 16
+// MiB of weights, 7 panels instead of 4: 1.0 to 1.2 times as fast; all in L3, 0.98 to 1.0. 1: none, since not measured.
 struct TileShape {
 #if HWY_TARGET == HWY_AVX3
   static constexpr int kRows1 = 14, kVecs1 = 2;         // 28 + 2 + 1 of 32 registers

@@ -38,7 +38,7 @@ constexpr int Chains(std::ptrdiff_t n) { return n == 1 ? 16 : n <= 16 ? 4 : 1; }
 //   B: one panel: element (k, j) at b[k * b_k_stride + j], NR of them readable for each k (slim_nr for `slim`, n for
 //      `narrow`, and for all that takes more than a tile: `outer`, `held`, `lanes_over_rows`).
 //      Packed panels have b_k_stride = NR and are 64-byte aligned; a B whose rows are contiguous is read in place.
-//      Interleaved panels (k_group = 4) are always packed: PanelIndex().
+//      Interleaved panels (k_group = 4) are always packed, and b_k_stride does not matter: PanelIndex().
 //   C: element (i, j) at c[i * c_row_stride + j].
 // With `first`, the chain p_0 of the first chunk starts from bias_j (+0 if bias is null), plus beta * c_ij if beta !=
 // 0; C is not read if beta = 0. Else each chunk's sum is added to C by a plain addition, and bias and beta are ignored.
@@ -88,7 +88,6 @@ using PackFunction = void (*)(const T* b, std::ptrdiff_t stride, std::ptrdiff_t 
 // Products of few rows have tiles of their own, because a tile of one or two rows and one panel has too few chains to
 // keep the FMA units busy. None of this changes the order of any output's operations.
 inline constexpr int kMaxFewRows = 6;
-inline constexpr int kMaxWidePanels = 8;
 
 // Steps of a B that kernels hold in registers, at most.
 inline constexpr int kMaxHeldSteps = 16;

@@ -211,7 +211,7 @@ TEST_CASE("More threads on offer never leave a plan with fewer, nor with more th
       CHECK_MESSAGE(text.find(words) != std::string::npos, text);
     };
     explain(1, 1, 16000000, "16 (each owns whole chunks of K=256, which are added up in order; each has 1000000");
-    explain(2000, 32, 4000, "each has 1000000 multiply-adds at least");
+    explain(8000, 32, 1000, "each has 1000000 multiply-adds at least");
     explain(10, 20000, 1000, "of B");
     explain(100, 1, 1, "below the break-even of 2000000");
   });

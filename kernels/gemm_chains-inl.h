@@ -91,9 +91,13 @@ HWY_INLINE hn::Vec<D> LoadOfPanels(D d, const T* b, std::ptrdiff_t panel_stride,
 }
 
 // Whether so many accumulators leave registers to spare, by which a loop can be made shorter: for a vector of B and one
-// that is loaded ahead, and for products where they are not fused (clang 19 keeps sums in memory else).
-constexpr bool LeaveRegisters(int accumulators) {
-  return accumulators + (HWY_NATIVE_FMA ? 2 : 4) <= TileShape::kAccumulators4;
+// that is loaded ahead. On NEON GCC 12 would keep sums in memory, on SSE4, where products need a register, clang 19.
+constexpr bool LeaveRegisters([[maybe_unused]] int accumulators) {
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  return accumulators + 2 <= TileShape::kAccumulators4;
+#else
+  return false;
+#endif
 }
 
 // acc += a * b, for one row or for one vector of B.

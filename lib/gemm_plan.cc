@@ -228,8 +228,9 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
                                HasContiguousColumns(shape) && m >= kRowsForLanes && !whole_panels;
   const bool b_in_registers = holds_b && alone;
   const bool several_blocks = row_blocks > 1;
-  const bool beyond_caches = pack_b == PackB::kBeforehand && k * panels * nr > kBeyondCaches * room;
-  const bool beyond_l2 = pack_b == PackB::kBeforehand && k * panels * nr > 2 * room;
+  const std::ptrdiff_t weights = pack_b == PackB::kBeforehand ? k * panels * nr : 0;
+  const bool beyond_caches = weights > kBeyondCaches * room;
+  const bool beyond_l2 = weights > 2 * room;
   const bool widest_tiles = m == 1 && beyond_caches && tiles.widest != nullptr;
   const bool prefetch_b = tiles.prefetches && m > 1 && !grouped && split != GemmSplit::kChunksOfK &&
                           (several_blocks ? beyond_l2 : beyond_caches);

@@ -6,6 +6,7 @@
 #include "gemm_run.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "apply_activation.h"

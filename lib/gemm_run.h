@@ -4,6 +4,9 @@
 
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+
 #include "kernel_table.h"
 #include "lanewise/context.h"
 #include "lanewise/gemm.h"

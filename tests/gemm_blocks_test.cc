@@ -13,8 +13,8 @@
 #include "kernel_table.h"
 #include "lanewise/gemm.h"
 #include "lanewise/random.h"
-#include "oracle.h"
 #include "network.h"
+#include "oracle.h"
 #include "tiers.h"
 #include "typed_rows.h"
 
@@ -126,7 +126,8 @@ TEST_CASE_TEMPLATE("The fused activation has the bits of the public function", T
   });
 }
 
-// A machine whose L2 has a quarter for two row blocks of k steps, and the rows of an A too large for 64 such quarters.
+// A machine of whose L2 a quarter holds two row blocks of kc steps, and the rows of an A too large for 64 such
+// quarters.
 template <typename T>
 std::pair<Machine, std::ptrdiff_t> MachineForGroups(Machine machine, std::ptrdiff_t mr, std::ptrdiff_t kc,
                                                     std::ptrdiff_t k) {

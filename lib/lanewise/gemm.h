@@ -121,8 +121,8 @@ enum class GemmSplit : std::uint8_t {
 struct GemmPlan {
   std::ptrdiff_t m = 0, n = 0, k = 0;
   std::ptrdiff_t panels = 0;  // of B, each of nr columns (the last may have fewer)
-  std::ptrdiff_t block_panels =
-      0;  // of a block of B: kc x (block_panels * nr) elements stay in L2, or, beside groups, L3
+  // Of a block of B: kc x (block_panels * nr) elements stay in L2, beside groups in L3.
+  std::ptrdiff_t block_panels = 0;
   std::ptrdiff_t row_blocks = 0;  // M is cut into so many nearly equal parts of at most mr rows
   std::ptrdiff_t kc = 0;          // steps of K of a block of B: a multiple of the contract's chunk, or all
   std::int32_t nr = 0;

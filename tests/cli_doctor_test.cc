@@ -226,7 +226,8 @@ TEST_CASE("the program prints findings and their weight as an exit code") {
   const ProgramRun here = Lanewise("doctor --json");
   CHECK((here.exit_code == 0 || here.exit_code == 1));
   CHECK(here.err.empty() == (here.exit_code == 0));
-  for (const json& finding : ParseJson(here.out)["findings"]) {
+  const json report = ParseJson(here.out);  // named: a loop over a temporary's member outlives the temporary
+  for (const json& finding : report["findings"]) {
     for (const char* key : {"severity", "check", "found", "why", "advice"}) CHECK(finding[key].is_string());
     if (here.exit_code == 0) CHECK(finding["severity"] == "note");
   }

@@ -148,6 +148,35 @@ HWY_INLINE bool AllTrue(D d, const M& mask) {
   return hn::AllTrue(d, Intersection(mask));
 }
 
+#if HWY_TARGET == HWY_AVX3
+// The larger of |a| and |b|. Of a quiet NaN and a number it is the number, of a signalling NaN and anything a NaN, so
+// that a chain of such steps could lose a number.
+template <class V>
+HWY_INLINE V LargerMagnitude(V a, V b) {
+  constexpr int kLargerMagnitude = 3 + 8;  // 8: without its sign
+  if constexpr (sizeof(hn::TFromV<V>) == sizeof(float)) {
+    return V{_mm512_range_ps(a.raw, b.raw, kLargerMagnitude)};
+  } else {
+    return V{_mm512_range_pd(a.raw, b.raw, kLargerMagnitude)};
+  }
+}
+template <class V, std::size_t... i>
+HWY_INLINE auto LargerOfPairs(const Batch<V, 2 * sizeof...(i)>& x, std::index_sequence<i...> /*pairs*/) {
+  return Batch<V, sizeof...(i)>(LargerMagnitude(x.v[2 * i], x.v[2 * i + 1])...);
+}
+#endif
+
+// Whether all |x| <= limit. A NaN may count as within. (avx512, Emerald Rapids: by pairs, exp takes 0.95 of the time.)
+template <class D, class V, class L>
+HWY_INLINE bool AllWithin(D d, const V& x, const L& limit) {
+#if HWY_TARGET == HWY_AVX3
+  if constexpr (kSizeOf<V> != 0) {
+    return AllTrue(d, Le(LargerOfPairs(x, std::make_index_sequence<kSizeOf<V> / 2>()), limit));
+  }
+#endif
+  return AllTrue(d, Le(Abs(x), limit));
+}
+
 // The index is a template parameter, here as above, so that a batch stays in registers.
 template <class D, typename T, std::size_t... i>
 HWY_INLINE auto Load(D d, const T* p, std::index_sequence<i...> /*parts*/) {

@@ -81,65 +81,95 @@ HWY_INLINE V PlusRest(const V& r, const V& rest) {
   return ops::Add(r, rest);
 }
 
-// By powers of 2.
+// By powers of 2: p and n. Returns what has n - kLess in its low bits.
 template <typename Precision, int kLess = 0, class D, class V, class... Rest>
-HWY_INLINE auto ReduceByPowers(D d, const V& x, V& p, const Rest&... rest) {
+HWY_INLINE V ToPowers(D d, const V& x, V& p, V& n, const Rest&... rest) {
   using F = FormatOf<D>;
-  const hn::RebindToUnsigned<D> du;
   const auto shifter = hn::Set(d, F::kShifter - kLess);
   const V shifted = ops::MulAdd(x, hn::Set(d, F::kLog2e), shifter);
-  const V n = ops::Sub(shifted, shifter);
+  n = ops::Sub(shifted, shifter);
   // The first difference is exact.
   const V head = ops::NegMulAdd(n, hn::Set(d, F::kLn2High), x);
   const V r = PlusRest(ops::NegMulAdd(n, hn::Set(d, F::kLn2Low), head), rest...);
   p = ops::MulAdd(SquareWithoutUnderflow(d, r), ExpQ<Precision>(d, r), r);
+  return shifted;
+}
+template <typename Precision, int kLess = 0, class D, class V, class... Rest>
+HWY_INLINE auto ReduceByPowers(D d, const V& x, V& p, const Rest&... rest) {
+  using F = FormatOf<D>;
+  const hn::RebindToUnsigned<D> du;
+  V n;
+  const V shifted = ToPowers<Precision, kLess>(d, x, p, n, rest...);
   return ops::Add(ops::ShiftLeft<F::kMantissaBits>(ops::BitCast(du, shifted)), hn::Set(du, F::kOne));
 }
 
-// The bits of the table's entry j, less what a number n = j mod 8 adds to them when it is shifted to the exponent.
-constexpr std::uint32_t Eighth(std::uint32_t j, float value) { return std::bit_cast<std::uint32_t>(value) - (j << 20); }
+// 2^(j/8) (1 + d), twice: as many as the most lanes of a vector.
+inline constexpr float kEighths[16] = {0x1.ffcf54p-1F, 0x1.1710fap0F, 0x1.3052fp0F,  0x1.4bde1ep0F,
+                                       0x1.69e77cp0F,  0x1.8aa8ccp0F, 0x1.ae610cp0F, 0x1.d554ecp0F,
+                                       0x1.ffcf54p-1F, 0x1.1710fap0F, 0x1.3052fp0F,  0x1.4bde1ep0F,
+                                       0x1.69e77cp0F,  0x1.8aa8ccp0F, 0x1.ae610cp0F, 0x1.d554ecp0F};
 
-#define LANEWISE_EIGHTHS                                                                                  \
-  Eighth(0, 0x1.ffcf54p-1F), Eighth(1, 0x1.1710fap0F), Eighth(2, 0x1.3052fp0F), Eighth(3, 0x1.4bde1ep0F), \
-      Eighth(4, 0x1.69e77cp0F), Eighth(5, 0x1.8aa8ccp0F), Eighth(6, 0x1.ae610cp0F), Eighth(7, 0x1.d554ecp0F)
-alignas(64) inline constexpr std::uint32_t kEighths[16] = {LANEWISE_EIGHTHS, LANEWISE_EIGHTHS};  // 16: a vector's lanes
-#undef LANEWISE_EIGHTHS
+// Their bits; kLess: less what a number n = j mod 8 adds to them when it is shifted to the exponent.
+struct BitsOfEighths {
+  alignas(64) std::uint32_t bits[16];
+};
+constexpr BitsOfEighths MakeBitsOfEighths(bool less) {
+  BitsOfEighths table = {};
+  for (std::uint32_t j = 0; j < 16; ++j) {
+    table.bits[j] = std::bit_cast<std::uint32_t>(kEighths[j]) - (less ? j % 8 << 20 : 0);
+  }
+  return table;
+}
+template <bool kLess>
+inline constexpr BitsOfEighths kBitsOfEighths = MakeBitsOfEighths(kLess);
 
-// kEighths[n mod 8]
-template <class DU, class VU = hn::Vec<DU>>
+// The table's bits for n mod 8.
+template <bool kLess, class DU, class VU = hn::Vec<DU>>
 HWY_INLINE VU LookUpEighth(DU du, VU n) {
+  constexpr const std::uint32_t(&kTable)[16] = kBitsOfEighths<kLess>.bits;
 #if HWY_TARGET == HWY_NEON
   const uint8x16x2_t table = {
-      {vreinterpretq_u8_u32(hn::Load(du, kEighths).raw), vreinterpretq_u8_u32(hn::Load(du, kEighths + 4).raw)}};
+      {vreinterpretq_u8_u32(hn::Load(du, kTable).raw), vreinterpretq_u8_u32(hn::Load(du, kTable + 4).raw)}};
   const auto j = hn::And(n, hn::Set(du, 7));
   const auto bytes = hn::Add(hn::Mul(j, hn::Set(du, 0x04040404)), hn::Set(du, 0x03020100));
   return VU(vreinterpretq_u32_u8(vqtbl2q_u8(table, vreinterpretq_u8_u32(bytes.raw))));
 #else
   // vpermps, which takes the low 3 bits of n with 8 lanes and the low 4 with 16.
-  return hn::TableLookupLanes(hn::Load(du, kEighths), hn::IndicesFromVec(du, n));
+  return hn::TableLookupLanes(hn::Load(du, kTable), hn::IndicesFromVec(du, n));
 #endif
 }
 
-// By eighth powers of 2, in lanes of float. Rough: without the low part of ln 2, so with an error of 2^-25 up to
-// |x| = 11 that grows to 2^-23 at 40; what uses it bears that (the sweep over all inputs says so).
+// By eighth powers of 2, in lanes of float: p and n / 8. Returns what has n - 8 kLess in its low bits. Rough: without
+// the low part of ln 2, so with an error of 2^-25 up to |x| = 11 that grows to 2^-23 at 40; what uses it bears that
+// (the sweep over all inputs says so).
 template <bool kRough, int kLess = 0, class D, class V, class... Rest>
-HWY_INLINE auto ReduceByEighths(D d, const V& x, V& p, const Rest&... rest) {
+HWY_INLINE V ToEighths(D d, const V& x, V& p, V& n, const Rest&... rest) {
   using F = Format<float>;
-  const hn::RebindToUnsigned<D> du;
-  const auto shifter = hn::Set(d, F::kShifter - 8 * kLess);
-  const V shifted = ops::MulAdd(x, hn::Set(d, 8 * F::kLog2e), shifter);
-  const V n = ops::Sub(shifted, shifter);
-  const V head = ops::NegMulAdd(n, hn::Set(d, F::kLn2High / 8), x);
+  const auto shifter = hn::Set(d, F::kShifter / 8 - kLess);
+  const V shifted = ops::MulAdd(x, hn::Set(d, F::kLog2e), shifter);
+  n = ops::Sub(shifted, shifter);
+  const V head = ops::NegMulAdd(n, hn::Set(d, F::kLn2High), x);
   if constexpr (kRough) {
     p = Polynomial(d, head, 0x1.858016p-12, 0x1.001858p0, 0x1.00229ep-1, 0x1.558376p-3);  // 2^-25.6
   } else {
-    const V r = PlusRest(ops::NegMulAdd(n, hn::Set(d, F::kLn2Low / 8), head), rest...);
+    const V r = PlusRest(ops::NegMulAdd(n, hn::Set(d, F::kLn2Low), head), rest...);
     // 2^-31.2. The third coefficient is two units off the best (2^-32.1): with it, all of exp's results are in order.
     p = Polynomial(d, r, 0x1.858508p-12, 0x1.001858p0, 0x1.00185cp-1, 0x1.55834p-3, 0x1.557eb4p-5);
   }
-  const auto bits = ops::BitCast(du, shifted);
-  const auto eighth = ops::Lift([du](auto j) HWY_ATTR { return LookUpEighth(du, j); }, bits);
-  return ops::Add(eighth, ops::ShiftLeft<F::kMantissaBits - 3>(bits));
+  return shifted;
+}
+template <bool kLess, class D, class V>
+HWY_INLINE auto Eighths(D /*d*/, const V& shifted) {
+  const hn::RebindToUnsigned<D> du;
+  return ops::Lift([du](auto j) HWY_ATTR { return LookUpEighth<kLess>(du, j); }, ops::BitCast(du, shifted));
+}
+template <bool kRough, int kLess = 0, class D, class V, class... Rest>
+HWY_INLINE auto ReduceByEighths(D d, const V& x, V& p, const Rest&... rest) {
+  const hn::RebindToUnsigned<D> du;
+  V n;
+  const V shifted = ToEighths<kRough, kLess>(d, x, p, n, rest...);
+  return ops::Add(Eighths<true>(d, shifted),
+                  ops::ShiftLeft<Format<float>::kMantissaBits - 3>(ops::BitCast(du, shifted)));
 }
 
 // Whichever suits the lanes.
@@ -151,6 +181,26 @@ HWY_INLINE auto ReduceExp(D d, const V& x, V& p, const Rest&... rest) {
     return ReduceByPowers<Precision, kLess>(d, x, p, rest...);
   }
 }
+
+#if HWY_TARGET == HWY_AVX3
+// e^x for |x| <= kEasy by an instruction that scales by a power of 2, of what it would be if n were 0: two operations
+// less, the same bits. (It would give those of denormal results too, but then takes a hundred cycles.)
+template <typename Precision, class D, class V, class... Rest>
+HWY_INLINE V ScaledExp(D d, const V& x, const Rest&... rest) {
+  V p;
+  V n;
+  if constexpr (sizeof(Precision) == sizeof(float)) {
+    const V shifted = ToEighths<false>(d, x, p, n, rest...);
+    const V eighth = ops::BitCast(d, Eighths<false>(d, shifted));
+    return ops::Lift([](auto v, auto power) HWY_ATTR { return decltype(v){_mm512_scalef_ps(v.raw, power.raw)}; },
+                     ops::MulAdd(eighth, p, eighth), n);
+  } else {
+    ToPowers<Precision>(d, x, p, n, rest...);
+    return ops::Lift([](auto v, auto power) HWY_ATTR { return decltype(v){_mm512_scalef_pd(v.raw, power.raw)}; },
+                     ops::Add(p, hn::Set(d, 1)), n);
+  }
+}
+#endif
 
 // ---- Results below the normal numbers ------------------------------------------------------------------------------
 // They are computed 2^64 times too large, where all numbers are normal, and lowered by integer operations: many CPUs
@@ -195,10 +245,14 @@ struct Exp {
     using Limits = ExpLimits<hn::TFromD<D>>;
     const hn::RebindToUnsigned<D> du;
     V p;
+#if HWY_TARGET == HWY_AVX3
+    if (HWY_LIKELY(ops::AllWithin(d, x, hn::Set(d, Limits::kEasy)))) return ScaledExp<Precision>(d, x, rest...);
+    const auto scale_bits = ReduceExp<Precision>(d, x, p, rest...);
+#else
     const auto scale_bits = ReduceExp<Precision>(d, x, p, rest...);
     const V scale = ops::BitCast(d, scale_bits);
-    if (HWY_LIKELY(ops::AllTrue(d, ops::Le(ops::Abs(x), hn::Set(d, Limits::kEasy)))))
-      return ops::MulAdd(scale, p, scale);
+    if (HWY_LIKELY(ops::AllWithin(d, x, hn::Set(d, Limits::kEasy)))) return ops::MulAdd(scale, p, scale);
+#endif
 
     // 2^64 times too large for negative x, half as large as it should be for the others, since 2^n may be too large
     // where e^x is not.
@@ -255,7 +309,7 @@ struct Sigmoid {
     const auto one = hn::Set(d, 1);
     const auto limit = hn::Set(d, ExpLimits<T>::kEasy);
     V p;
-    if (HWY_LIKELY(ops::AllTrue(d, ops::Le(ops::Abs(x), limit)))) {
+    if (HWY_LIKELY(ops::AllWithin(d, x, limit))) {
       const auto bits = ReduceByPowers<Precision>(d, ops::Neg(x), p);
       return Quotient<Precision>(d, one, ops::BitCast(d, bits), p);
     }

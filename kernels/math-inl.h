@@ -2,8 +2,9 @@
 //
 // What the formulas share: the floating-point formats and polynomials. Formulas use only operations that every tier
 // of a numeric class has and rounds alike: add, mul, fma (mul and add in the mul-add class), div, integer steps,
-// compare and select. No estimate, no scaling instruction, no conversion to an integer; no minimum or maximum where a
-// NaN or the sign of a zero would reach the result, since tiers differ in these.
+// compare and select. No estimate, no conversion to an integer, no scaling instruction but where its bits are those of
+// the integer steps that other tiers take; no minimum or maximum where a NaN or the sign of a zero would reach the
+// result, since tiers differ in these.
 //
 // Polynomials are minimax in the sense of fpminimax (Sollya 8.0: relative error of the whole function, coefficients
 // rounded to the format of the lanes), made by coefficients.sollya; each states the function and its error.

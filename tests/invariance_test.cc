@@ -141,10 +141,20 @@ TEST_CASE_TEMPLATE("a row's result is the same bytes in any batch, at any index,
 template <typename T>
 using Function = Status (*)(Context&, std::span<const T>, std::span<T>);
 
+template <typename T>
+constexpr std::pair<const char*, Function<T>> kFunctions[] = {
+    {"exp", Exp<T>},   {"log", Log<T>},   {"log1p", Log1p<T>},         {"sigmoid", Sigmoid<T>},
+    {"tanh", Tanh<T>}, {"relu", Relu<T>}, {"leaky relu", LeakyRelu<T>}};
+
+// f of each element, computed by itself.
+template <typename T>
+std::vector<T> OneByOne(Context& context, Function<T> function, const std::vector<T>& x) {
+  std::vector<T> y(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) REQUIRE(function(context, {&x[i], 1}, {&y[i], 1}).ok());
+  return y;
+}
+
 TEST_CASE_TEMPLATE("f(x) is the same bytes alone and inside arrays of any length, at any place", T, float, double) {
-  constexpr std::pair<const char*, Function<T>> kFunctions[] = {
-      {"exp", Exp<T>},   {"log", Log<T>},   {"log1p", Log1p<T>},         {"sigmoid", Sigmoid<T>},
-      {"tanh", Tanh<T>}, {"relu", Relu<T>}, {"leaky relu", LeakyRelu<T>}};
   constexpr std::ptrdiff_t kLongest = 200;
   // Of all sizes that the functions treat differently, those that they cannot hold too.
   std::vector<T> x = RandomValues<T>(kLongest, 1);
@@ -154,11 +164,10 @@ TEST_CASE_TEMPLATE("f(x) is the same bytes alone and inside arrays of any length
   x[111] = std::numeric_limits<T>::denorm_min();
   ForEachTier([&](Tier tier, const kernels::KernelTable& /*table*/) {
     Context context(KernelsOf(tier));
-    for (const std::pair<const char*, Function<T>>& entry : kFunctions) {
-      INFO(entry.first);
+    for (const std::pair<const char*, Function<T>>& entry : kFunctions<T>) {
+      INFO(std::string(entry.first));
       const Function<T> function = entry.second;
-      std::vector<T> alone(kLongest);
-      for (std::size_t i = 0; i < x.size(); ++i) REQUIRE(function(context, {&x[i], 1}, {&alone[i], 1}).ok());
+      const std::vector<T> alone = OneByOne<T>(context, function, x);
       for (std::ptrdiff_t n = 0; n <= kLongest; ++n) {
         for (const std::ptrdiff_t offset : {n % 16, (n + 7) % 16}) {
           CAPTURE(n);
@@ -174,6 +183,46 @@ TEST_CASE_TEMPLATE("f(x) is the same bytes alone and inside arrays of any length
           CHECK(SameBits<T>({in.view.data, size}, std::span<const T>(alone).last(size)));
         }
       }
+    }
+  });
+}
+
+// Kernels look at several vectors at once for numbers that need more than a formula.
+TEST_CASE_TEMPLATE("f(x) is the same bytes beside whatever stands in the vectors next to it", T, float, double) {
+  using Limits = std::numeric_limits<T>;
+  const T values[] = {T{0.5},
+                      T{-3},
+                      static_cast<T>(-104),
+                      static_cast<T>(sizeof(T) == sizeof(float) ? 88 : 700),
+                      Limits::max(),
+                      Limits::lowest(),
+                      Limits::denorm_min(),
+                      Limits::infinity(),
+                      -Limits::infinity(),
+                      Limits::quiet_NaN(),
+                      Limits::signaling_NaN()};
+  // Each beside each, so many places apart (those of vectors of any length), among easy numbers.
+  constexpr std::size_t kDistances[] = {1, 2, 4, 8, 16, 32};
+  constexpr std::size_t kBlock = 64;
+  std::vector<T> x = RandomValues<T>(
+      static_cast<std::ptrdiff_t>(std::size(values) * std::size(values) * std::size(kDistances) * kBlock), 2);
+  std::size_t block = 0;
+  for (const T first : values) {
+    for (const T second : values) {
+      for (const std::size_t distance : kDistances) {
+        x[block + 5] = first;
+        x[block + 5 + distance] = second;
+        block += kBlock;
+      }
+    }
+  }
+  ForEachTier([&](Tier tier, const kernels::KernelTable& /*table*/) {
+    Context context(KernelsOf(tier));
+    for (const std::pair<const char*, Function<T>>& entry : kFunctions<T>) {
+      INFO(std::string(entry.first));
+      std::vector<T> y(x.size());
+      REQUIRE(entry.second(context, x, y).ok());
+      CHECK(SameBits<T>(y, OneByOne<T>(context, entry.second, x)));
     }
   });
 }

@@ -51,18 +51,21 @@ constexpr TileFunction<T> WideOrNull() {
 template <typename T, int kChains>
 inline constexpr int kWidestPanels = hwy::IsFloat<T>() && kChains == 1 ? TileShape::kWidest : 1;
 
-template <typename T, int kRows, int kChains>
+// Tiles that read part of the last of so many vectors. The mask takes a register, where registers are not masks.
+template <int kVecs>
+inline constexpr bool kHasNarrow = kMasksLoads && (kVecs == 1 || HWY_TARGET == HWY_AVX3);
+template <typename T, int kRows, int kVecs, int kChains>
 constexpr TileFunction<T> NarrowOrNull() {
-  if constexpr (!kMasksLoads) {
+  if constexpr (!kHasNarrow<kVecs>) {
     return nullptr;
   } else {
-    return &ColumnTile<T, kRows, 1, 1, kChains, true>;
+    return &ColumnTile<T, kRows, kVecs, 1, kChains, true>;
   }
 }
 // Where the loops of four steps a turn are (AllSteps).
 template <typename T, int kRows, int kVecs, int kChains, bool kNarrow>
 constexpr BlocksFunction<T> BlocksOrNull() {
-  if constexpr (!HWY_NATIVE_FMA || !hwy::IsFloat<T>() || (kNarrow && !kMasksLoads)) {
+  if constexpr (!HWY_NATIVE_FMA || !hwy::IsFloat<T>() || (kNarrow && !kHasNarrow<kVecs>)) {
     return nullptr;
   } else {
     return &ColumnBlocks<T, kRows, kVecs, kChains, kNarrow>;
@@ -118,10 +121,12 @@ constexpr GemmTiles<T> MakeColumnTiles(std::index_sequence<kRow...>, std::index_
                         .tile = {&ColumnTile<T, kRow + 1, kVecs, 1, kChains>...},
                         .slim_nr = kVecs == 1 ? 0 : static_cast<int>(HWY_LANES(T)),
                         .slim = {SlimOrNull<T, kRow + 1, kVecs, kChains>()...},
-                        .narrow = {NarrowOrNull<T, kRow + 1, kChains>()...},
+                        .narrow = {NarrowOrNull<T, kRow + 1, kVecs, kChains>()...},
+                        .slim_narrow = {NarrowOrNull<T, kRow + 1, 1, kChains>()...},
                         .tile_blocks = {BlocksOrNull<T, kRow + 1, kVecs, kChains, false>()...},
                         .slim_blocks = {BlocksOrNull<T, kRow + 1, 1, kChains, false>()...},
-                        .narrow_blocks = {BlocksOrNull<T, kRow + 1, 1, kChains, true>()...},
+                        .narrow_blocks = {BlocksOrNull<T, kRow + 1, kVecs, kChains, true>()...},
+                        .slim_narrow_blocks = {BlocksOrNull<T, kRow + 1, 1, kChains, true>()...},
                         .outer = &OuterProduct<T, (kChains > 1)>,
                         .lanes_over_rows = LanesOverRowsOrNull<T, kChains>(),
                         .few_rows = FewRows(kWide, kLong),

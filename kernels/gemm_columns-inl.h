@@ -43,13 +43,13 @@ struct TileShape {
 #if HWY_TARGET == HWY_AVX3
   static constexpr int kRows1 = 14, kVecs1 = 2;         // 28 + 2 + 1 of 32 registers
   static constexpr int kRows4 = 6, kVecsAllChains = 6;  // 4 chains x 6 = 24
-  static constexpr int kHeldSteps = 16;                 // 16 + 4 + 2 of 32
+  static constexpr int kHeldSteps = 24;                 // 24 + 4 + 2 of 32
   static constexpr int kAccumulators16 = 8;
   static constexpr int kAccumulators4 = 25;  // 25 + 5 + 1
   template <typename T>
   static constexpr int kMaxUnits = 16 / (HWY_LANES(T) / 4);
   static constexpr int kWide1[] = {4, 4, 2, 2, 2, 2}, kWide4[] = {1, 1, 1, 1, 1, 1};
-  static constexpr int kLong1[] = {4, 4, 2, 1, 1, 1}, kLong4[] = {2, 1, 1, 1, 1, 1};
+  static constexpr int kLong1[] = {4, 4, 3, 2, 1, 1}, kLong4[] = {2, 1, 1, 1, 1, 1};
   static constexpr int kWidest = 1;
 #elif HWY_TARGET == HWY_AVX2
   static constexpr int kRows1 = 6, kVecs1 = 2;                       // 12 + 2 + 1 of 16
@@ -290,7 +290,7 @@ HWY_INLINE void SumChunk(D d, const TileArgs<T>& t, Position<T> at, std::ptrdiff
 }
 
 // A tile of kRows x (kPanels * kVecs * lanes) with kChains FMA chains per output. kNarrow: of B's rows n elements are
-// read.
+// read, which are part of the last vector at least.
 template <typename T, int kRows, int kVecs, int kPanels, int kChains, bool kNarrow = false>
 void ColumnTile(const TileArgs<T>& t) {
   const hn::ScalableTag<T> d;

@@ -54,6 +54,16 @@ HWY_INLINE void KeepAllAlive(const V* v, std::index_sequence<kI...>) {
   (KeepAlive(v[kI]), ...);
 }
 
+// The vectors are in registers from here on. No instruction. GCC 12 else multiplies two and three rows by a vector of B
+// in memory, once for each row, and loads it once more to keep it alive. avx512, Emerald Rapids, two rows: 1.2 to 1.9
+// times as fast; on avx2 no difference.
+template <class V, std::size_t... kI>
+HWY_INLINE void LoadAllNow([[maybe_unused]] V* v, std::index_sequence<kI...>) {
+#if HWY_TARGET == HWY_AVX3
+  (([](V& loaded) HWY_ATTR { asm("" : "+v"(loaded.raw)); })(v[kI]), ...);
+#endif
+}
+
 // Not where a factor may stay in memory: B, for one row; A, for one vector (on avx512).
 template <int kRows, int kAllVecs>
 inline constexpr bool kKeepsFactors = kRows > 1 && kAllVecs > 1;
@@ -65,7 +75,8 @@ HWY_INLINE void FmaRow(D d, hn::Vec<D> a, const hn::Vec<D>* b, hn::Vec<D>* acc, 
   if constexpr (kKeepsFactors<kRows, sizeof...(kVec)>) KeepAlive(a);
 }
 
-// How steps read B: over panels that lie so far apart, or, kNarrow, the first elements of one vector and not one more.
+// How steps read B: over panels that lie so far apart, or, kNarrow, of the last vector of one panel the first elements
+// and not one more.
 template <bool kNarrow, class D>
 struct PanelsOfStep {
   std::ptrdiff_t distance;
@@ -78,9 +89,10 @@ template <class D>
 struct PanelsOfStep<true, D> {
   hn::Mask<D> first;
 
-  // The cast says that n is small; FirstN would branch on it.
+  // The cast says that the number is small; FirstN would branch on it.
   template <typename T>
-  HWY_INLINE PanelsOfStep(D d, const TileArgs<T>& t) : first(hn::FirstN(d, static_cast<std::uint8_t>(t.n))) {
+  HWY_INLINE PanelsOfStep(D d, const TileArgs<T>& t)
+      : first(hn::FirstN(d, static_cast<std::uint8_t>((t.n - 1) % static_cast<std::int32_t>(HWY_LANES(T)) + 1))) {
 #if HWY_TARGET == HWY_AVX2
     asm("" : "+x"(first.raw));  // else clang makes the mask again in each turn
 #endif
@@ -96,10 +108,12 @@ HWY_INLINE void LoadRowOfB(D d, const T* p, const PanelsOfStep<false, D>& panels
         hn::LoadU(d, p + static_cast<std::ptrdiff_t>(kVec / kVecs) * panels.distance + kVec % kVecs * HWY_LANES(T))),
    ...);
 }
-template <int kVecs, class D, typename T>
+template <int kVecs, class D, typename T, std::size_t... kVec>
 HWY_INLINE void LoadRowOfB(D d, const T* p, const PanelsOfStep<true, D>& panels, hn::Vec<D>* b,
-                           std::index_sequence<0>) {
-  b[0] = hn::MaskedLoad(panels.first, d, p);
+                           std::index_sequence<kVec...>) {
+  ((b[kVec] = kVec + 1 == kVecs ? hn::MaskedLoad(panels.first, d, p + kVec * HWY_LANES(T))
+                                : hn::LoadU(d, p + kVec * HWY_LANES(T))),
+   ...);
 }
 
 // A step's elements of A: row i at a + i * row_stride.
@@ -121,6 +135,7 @@ HWY_INLINE void Step(D d, const A& a, const T* b_row, const PanelsOfStep<kNarrow
   constexpr std::make_index_sequence<kVecs * kPanels> kAllVecs;
   hn::Vec<D> b[kVecs * kPanels];
   LoadRowOfB<kVecs>(d, b_row, panels, b, kAllVecs);
+  if constexpr (kKeepsFactors<sizeof...(kRow), kVecs * kPanels>) LoadAllNow(b, kAllVecs);
   (FmaRow<sizeof...(kRow)>(d, hn::Set(d, a.template Get<kRow>()), b, acc + kRow * kVecs * kPanels, kAllVecs), ...);
   if constexpr (kKeepsFactors<sizeof...(kRow), kVecs * kPanels>) KeepAllAlive(b, kAllVecs);
 }

@@ -36,7 +36,7 @@ constexpr int Chains(std::ptrdiff_t n) { return n == 1 ? 16 : n <= 16 ? 4 : 1; }
 // part of K. The tile adds its chunks up itself.
 //   A: m rows; element (i, k) at a[i * a_row_stride + k * a_k_stride].
 //   B: one panel: element (k, j) at b[k * b_k_stride + j], NR of them readable for each k (slim_nr for `slim`, n for
-//      `narrow`, and for all that takes more than a tile: `outer`, `held`, `lanes_over_rows`).
+//      `narrow` and `slim_narrow`, and for all that takes more than a tile: `outer`, `held`, `lanes_over_rows`).
 //      Packed panels have b_k_stride = NR and are 64-byte aligned; a B whose rows are contiguous is read in place.
 //      Interleaved panels (k_group = 4) are always packed, and b_k_stride does not matter: PanelIndex().
 //   C: element (i, j) at c[i * c_row_stride + j].
@@ -90,7 +90,7 @@ using PackFunction = void (*)(const T* b, std::ptrdiff_t stride, std::ptrdiff_t 
 inline constexpr int kMaxFewRows = 6;
 
 // Steps of a B that kernels hold in registers, at most.
-inline constexpr int kMaxHeldSteps = 16;
+inline constexpr int kMaxHeldSteps = 24;
 
 // The tiles for one number of chains; all arrays are indexed by rows - 1.
 template <typename T>
@@ -106,13 +106,15 @@ struct GemmTiles {
   // The first slim_nr columns of a panel alone: as tile, with n <= slim_nr. 0: none.
   std::int32_t slim_nr = 0;
   TileFunction<T> slim[kMaxMr] = {};
-  // Less than a vector of columns, with only n elements of each row of B readable. Null: none; such columns are copied
-  // first.
+  // As tile, with slim_nr < n < nr, and as slim, with only n elements of each row of B readable. Null: none; such
+  // columns are copied first.
   TileFunction<T> narrow[kMaxMr] = {};
-  // The same three for several blocks of rows. Null: none.
+  TileFunction<T> slim_narrow[kMaxMr] = {};
+  // The same four for several blocks of rows. Null: none.
   BlocksFunction<T> tile_blocks[kMaxMr] = {};
   BlocksFunction<T> slim_blocks[kMaxMr] = {};
   BlocksFunction<T> narrow_blocks[kMaxMr] = {};
+  BlocksFunction<T> slim_narrow_blocks[kMaxMr] = {};
   // All of C for K = 1: `rows` rows of n columns, without limit for either; b_k_stride and `first` do not matter. Null:
   // none.
   void (*outer)(const TileArgs<T>&, std::ptrdiff_t rows) = nullptr;
@@ -131,6 +133,11 @@ struct GemmTiles {
   TileFunction<T> widest = nullptr;
   // Several chunks of K side by side: one panel, all of K in one call (k >= 1 without limit, `first` set). Null: none.
   TileFunction<T> long_k[kMaxFewRows] = {};
+
+  // Whether a last panel of 0 < n < nr columns can be read in place.
+  constexpr bool ReadsPartOfPanel(std::ptrdiff_t n) const {
+    return (n <= slim_nr ? slim_narrow : narrow)[0] != nullptr;
+  }
 };
 
 // The tiles of interleaved panels, by the width of the panels: tiles[u - 1] has u units of columns.

@@ -64,11 +64,11 @@ struct TilesOfPanel {
 };
 template <bool kPacked, typename T>
 [[gnu::always_inline]] inline TilesOfPanel<T> ForPanel(const kernels::GemmTiles<T>& tiles, std::ptrdiff_t left) {
-  if (left < tiles.nr) {
-    // In place the last panel is a vector or less, where not all of a tile.
-    if (!kPacked && left != tiles.slim_nr) return {tiles.narrow, tiles.narrow_blocks};
-    if (left <= tiles.slim_nr) return {tiles.slim, tiles.slim_blocks};
+  if (left <= tiles.slim_nr) {
+    if (!kPacked && left != tiles.slim_nr) return {tiles.slim_narrow, tiles.slim_narrow_blocks};
+    return {tiles.slim, tiles.slim_blocks};
   }
+  if (!kPacked && left < tiles.nr) return {tiles.narrow, tiles.narrow_blocks};
   return {tiles.tile, tiles.tile_blocks};
 }
 

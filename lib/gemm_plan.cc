@@ -217,10 +217,8 @@ GemmPlan PlanFor(const GemmShape& shape, const Kernels& kernels, const Machine& 
   const PackA pack_a = ChoosePackA(shape, group_blocks, block_rows, nr, tiles.unit_k_stride, ways);
   const bool alone = tasks == 1 && pack_a == PackA::kNo;
   const bool whole_panels = n == panels * nr;
-  const std::ptrdiff_t lanes = tiles.slim_nr != 0 ? tiles.slim_nr : nr;
   const bool b_lies_right =
-      pack_b == PackB::kBeforehand ||
-      (pack_b == PackB::kInPlace && (whole_panels || (tiles.narrow[0] != nullptr && n % nr <= lanes)));
+      pack_b == PackB::kBeforehand || (pack_b == PackB::kInPlace && (whole_panels || tiles.ReadsPartOfPanel(n % nr)));
   const bool outer = k == 1 && alone && tiles.outer != nullptr && n <= INT32_MAX &&
                      (pack_b == PackB::kInPlace || (pack_b == PackB::kBeforehand && panels == 1));
   const bool long_tiles = few_rows && k >= 2 * kQ;

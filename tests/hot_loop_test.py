@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Looks at the hot loop of each GEMM micro-kernel in the archive's machine code: it has as many multiply-adds as its
 tile has accumulators, or a multiple where the compiler unrolled it, and keeps them in registers: no vector is loaded
-from the stack or stored to it. A compiler that spills halves the speed and breaks no other test.
+from the stack or stored to it, and tiles of several rows and vectors load each element of A and vector of B once. A
+compiler that spills, or multiplies by the same memory once for each row, halves the speed and breaks no other test.
 
 The tile is read from the function's own name, ColumnTile<type, rows, vectors, panels, chains, narrow>,
 ColumnBlocks<type, rows, vectors, chains, narrow>, LongTile<type, rows, vectors, streams, chains>, InterleavedTile<type,
@@ -24,6 +25,8 @@ MULTIPLY = {
 }
 JUMP = re.compile(r"(?:j\w+|b(?:\.\w+)?|cbn?z\s+\w+,|tbn?z\s+[^,]+,[^,]+,)\s+([0-9a-f]+)\b")
 VECTOR = re.compile(r"%[xyz]mm\d|\b[qv]\d")
+# x86: what has memory and a vector, but for stores.
+LOAD = re.compile(r"(?!vmov\S+\s+%[xyz]mm\d+,)(?=.*%[xyz]mm\d).*\(")
 
 
 def functions(archive, objdump):
@@ -65,6 +68,14 @@ def multiply_adds(target, kind, scalar, rows, width=1, side_by_side=1, last=1):
     return rows * width * panels * min(chains, 2)
 
 
+def loads(kind, multiplied, rows, width=1, side_by_side=1, *chains):
+    """Loads of A and B for so many multiply-adds; None: not known, or the compiler may load some twice."""
+    if rows == 1 or width == 1 or kind not in ("Column", "ColumnBlocks", "Long"):
+        return None
+    panels = side_by_side if kind == "Column" else 1
+    return multiplied // (rows * width * panels) * (rows + width * panels)
+
+
 def problem(target, kind, scalar, sizes, instructions):
     """What is wrong with the hot loop of a tile, or None."""
     integer = scalar not in ("float", "double")
@@ -81,7 +92,14 @@ def problem(target, kind, scalar, sizes, instructions):
     # Some have a loop for each way in which A may lie, or C starts.
     hot = [text for loop in loops(instructions) if count(loop) >= hottest - from_c for text in loop]
     spilled = [text for text in hot if VECTOR.search(text) and stack.search(text)]
-    return f"{len(spilled)} vectors on the stack in the hot loop: {spilled[0]}" if spilled else None
+    if spilled:
+        return f"{len(spilled)} vectors on the stack in the hot loop: {spilled[0]}"
+    once = loads(kind, hottest, *sizes)
+    if target in ("N_AVX2", "N_AVX3") and once:
+        most = max(sum(bool(LOAD.match(text)) for text in loop) for loop in loops(instructions) if count(loop) == hottest)
+        if most > once:
+            return f"{most} loads in the hot loop for {hottest} multiply-adds, not {once}"
+    return None
 
 
 def main(archive, objdump):

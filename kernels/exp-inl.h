@@ -81,16 +81,16 @@ HWY_INLINE V PlusRest(const V& r, const V& rest) {
   return ops::Add(r, rest);
 }
 
-// By powers of 2: p and n. Returns what has n - kLess in its low bits.
+// By powers of 2: p and power = n. Returns what has n - kLess in its low bits.
 template <typename Precision, int kLess = 0, class D, class V, class... Rest>
-HWY_INLINE V ToPowers(D d, const V& x, V& p, V& n, const Rest&... rest) {
+HWY_INLINE V ToPowers(D d, const V& x, V& p, V& power, const Rest&... rest) {
   using F = FormatOf<D>;
   const auto shifter = hn::Set(d, F::kShifter - kLess);
   const V shifted = ops::MulAdd(x, hn::Set(d, F::kLog2e), shifter);
-  n = ops::Sub(shifted, shifter);
+  power = ops::Sub(shifted, shifter);
   // The first difference is exact.
-  const V head = ops::NegMulAdd(n, hn::Set(d, F::kLn2High), x);
-  const V r = PlusRest(ops::NegMulAdd(n, hn::Set(d, F::kLn2Low), head), rest...);
+  const V head = ops::NegMulAdd(power, hn::Set(d, F::kLn2High), x);
+  const V r = PlusRest(ops::NegMulAdd(power, hn::Set(d, F::kLn2Low), head), rest...);
   p = ops::MulAdd(SquareWithoutUnderflow(d, r), ExpQ<Precision>(d, r), r);
   return shifted;
 }
@@ -98,35 +98,35 @@ template <typename Precision, int kLess = 0, class D, class V, class... Rest>
 HWY_INLINE auto ReduceByPowers(D d, const V& x, V& p, const Rest&... rest) {
   using F = FormatOf<D>;
   const hn::RebindToUnsigned<D> du;
-  V n;
-  const V shifted = ToPowers<Precision, kLess>(d, x, p, n, rest...);
+  V power;
+  const V shifted = ToPowers<Precision, kLess>(d, x, p, power, rest...);
   return ops::Add(ops::ShiftLeft<F::kMantissaBits>(ops::BitCast(du, shifted)), hn::Set(du, F::kOne));
 }
 
-// 2^(j/8) (1 + d), twice: as many as the most lanes of a vector.
-inline constexpr float kEighths[16] = {0x1.ffcf54p-1F, 0x1.1710fap0F, 0x1.3052fp0F,  0x1.4bde1ep0F,
-                                       0x1.69e77cp0F,  0x1.8aa8ccp0F, 0x1.ae610cp0F, 0x1.d554ecp0F,
-                                       0x1.ffcf54p-1F, 0x1.1710fap0F, 0x1.3052fp0F,  0x1.4bde1ep0F,
-                                       0x1.69e77cp0F,  0x1.8aa8ccp0F, 0x1.ae610cp0F, 0x1.d554ecp0F};
+// 2^(j/8) (1 + d)
+inline constexpr float kEighths[8] = {0x1.ffcf54p-1F, 0x1.1710fap0F, 0x1.3052fp0F,  0x1.4bde1ep0F,
+                                      0x1.69e77cp0F,  0x1.8aa8ccp0F, 0x1.ae610cp0F, 0x1.d554ecp0F};
 
-// Their bits; kLess: less what a number n = j mod 8 adds to them when it is shifted to the exponent.
+// Their bits, twice: as many as the most lanes of a vector. For an addition: less what n = j mod 8 adds to them when n
+// is shifted to the exponent and added.
+enum class EighthsFor : bool { kValue, kAddition };
 struct BitsOfEighths {
   alignas(64) std::uint32_t bits[16];
 };
-constexpr BitsOfEighths MakeBitsOfEighths(bool less) {
+template <EighthsFor kUse>
+inline constexpr BitsOfEighths kBitsOfEighths = [] {
   BitsOfEighths table = {};
   for (std::uint32_t j = 0; j < 16; ++j) {
-    table.bits[j] = std::bit_cast<std::uint32_t>(kEighths[j]) - (less ? j % 8 << 20 : 0);
+    table.bits[j] = std::bit_cast<std::uint32_t>(kEighths[j % 8]);
+    if (kUse == EighthsFor::kAddition) table.bits[j] -= j % 8 << 20;
   }
   return table;
-}
-template <bool kLess>
-inline constexpr BitsOfEighths kBitsOfEighths = MakeBitsOfEighths(kLess);
+}();
 
 // The table's bits for n mod 8.
-template <bool kLess, class DU, class VU = hn::Vec<DU>>
+template <EighthsFor kUse, class DU, class VU = hn::Vec<DU>>
 HWY_INLINE VU LookUpEighth(DU du, VU n) {
-  constexpr const std::uint32_t(&kTable)[16] = kBitsOfEighths<kLess>.bits;
+  constexpr const std::uint32_t(&kTable)[16] = kBitsOfEighths<kUse>.bits;
 #if HWY_TARGET == HWY_NEON
   const uint8x16x2_t table = {
       {vreinterpretq_u8_u32(hn::Load(du, kTable).raw), vreinterpretq_u8_u32(hn::Load(du, kTable + 4).raw)}};
@@ -139,36 +139,36 @@ HWY_INLINE VU LookUpEighth(DU du, VU n) {
 #endif
 }
 
-// By eighth powers of 2, in lanes of float: p and n / 8. Returns what has n - 8 kLess in its low bits. Rough: without
-// the low part of ln 2, so with an error of 2^-25 up to |x| = 11 that grows to 2^-23 at 40; what uses it bears that
-// (the sweep over all inputs says so).
+// By eighth powers of 2, in lanes of float: p and power = n / 8. Returns what has n - 8 kLess in its low bits. Rough:
+// without the low part of ln 2, so with an error of 2^-25 up to |x| = 11 that grows to 2^-23 at 40; what uses it bears
+// that (the sweep over all inputs says so).
 template <bool kRough, int kLess = 0, class D, class V, class... Rest>
-HWY_INLINE V ToEighths(D d, const V& x, V& p, V& n, const Rest&... rest) {
+HWY_INLINE V ToEighths(D d, const V& x, V& p, V& power, const Rest&... rest) {
   using F = Format<float>;
   const auto shifter = hn::Set(d, F::kShifter / 8 - kLess);
   const V shifted = ops::MulAdd(x, hn::Set(d, F::kLog2e), shifter);
-  n = ops::Sub(shifted, shifter);
-  const V head = ops::NegMulAdd(n, hn::Set(d, F::kLn2High), x);
+  power = ops::Sub(shifted, shifter);
+  const V head = ops::NegMulAdd(power, hn::Set(d, F::kLn2High), x);
   if constexpr (kRough) {
     p = Polynomial(d, head, 0x1.858016p-12, 0x1.001858p0, 0x1.00229ep-1, 0x1.558376p-3);  // 2^-25.6
   } else {
-    const V r = PlusRest(ops::NegMulAdd(n, hn::Set(d, F::kLn2Low), head), rest...);
+    const V r = PlusRest(ops::NegMulAdd(power, hn::Set(d, F::kLn2Low), head), rest...);
     // 2^-31.2. The third coefficient is two units off the best (2^-32.1): with it, all of exp's results are in order.
     p = Polynomial(d, r, 0x1.858508p-12, 0x1.001858p0, 0x1.00185cp-1, 0x1.55834p-3, 0x1.557eb4p-5);
   }
   return shifted;
 }
-template <bool kLess, class D, class V>
+template <EighthsFor kUse, class D, class V>
 HWY_INLINE auto Eighths(D /*d*/, const V& shifted) {
   const hn::RebindToUnsigned<D> du;
-  return ops::Lift([du](auto j) HWY_ATTR { return LookUpEighth<kLess>(du, j); }, ops::BitCast(du, shifted));
+  return ops::Lift([du](auto j) HWY_ATTR { return LookUpEighth<kUse>(du, j); }, ops::BitCast(du, shifted));
 }
 template <bool kRough, int kLess = 0, class D, class V, class... Rest>
 HWY_INLINE auto ReduceByEighths(D d, const V& x, V& p, const Rest&... rest) {
   const hn::RebindToUnsigned<D> du;
-  V n;
-  const V shifted = ToEighths<kRough, kLess>(d, x, p, n, rest...);
-  return ops::Add(Eighths<true>(d, shifted),
+  V power;
+  const V shifted = ToEighths<kRough, kLess>(d, x, p, power, rest...);
+  return ops::Add(Eighths<EighthsFor::kAddition>(d, shifted),
                   ops::ShiftLeft<Format<float>::kMantissaBits - 3>(ops::BitCast(du, shifted)));
 }
 
@@ -181,26 +181,6 @@ HWY_INLINE auto ReduceExp(D d, const V& x, V& p, const Rest&... rest) {
     return ReduceByPowers<Precision, kLess>(d, x, p, rest...);
   }
 }
-
-#if HWY_TARGET == HWY_AVX3
-// e^x for |x| <= kEasy by an instruction that scales by a power of 2, of what it would be if n were 0: two operations
-// less, the same bits. (It would give those of denormal results too, but then takes a hundred cycles.)
-template <typename Precision, class D, class V, class... Rest>
-HWY_INLINE V ScaledExp(D d, const V& x, const Rest&... rest) {
-  V p;
-  V n;
-  if constexpr (sizeof(Precision) == sizeof(float)) {
-    const V shifted = ToEighths<false>(d, x, p, n, rest...);
-    const V eighth = ops::BitCast(d, Eighths<false>(d, shifted));
-    return ops::Lift([](auto v, auto power) HWY_ATTR { return decltype(v){_mm512_scalef_ps(v.raw, power.raw)}; },
-                     ops::MulAdd(eighth, p, eighth), n);
-  } else {
-    ToPowers<Precision>(d, x, p, n, rest...);
-    return ops::Lift([](auto v, auto power) HWY_ATTR { return decltype(v){_mm512_scalef_pd(v.raw, power.raw)}; },
-                     ops::Add(p, hn::Set(d, 1)), n);
-  }
-}
-#endif
 
 // ---- Results below the normal numbers ------------------------------------------------------------------------------
 // They are computed 2^64 times too large, where all numbers are normal, and lowered by integer operations: many CPUs
@@ -244,16 +224,9 @@ struct Exp {
     using F = FormatOf<D>;
     using Limits = ExpLimits<hn::TFromD<D>>;
     const hn::RebindToUnsigned<D> du;
+    if (HWY_LIKELY(ops::AllWithin(d, x, hn::Set(d, Limits::kEasy)))) return Easy<Precision>(d, x, rest...);
     V p;
-#if HWY_TARGET == HWY_AVX3
-    if (HWY_LIKELY(ops::AllWithin(d, x, hn::Set(d, Limits::kEasy)))) return ScaledExp<Precision>(d, x, rest...);
     const auto scale_bits = ReduceExp<Precision>(d, x, p, rest...);
-#else
-    const auto scale_bits = ReduceExp<Precision>(d, x, p, rest...);
-    const V scale = ops::BitCast(d, scale_bits);
-    if (HWY_LIKELY(ops::AllWithin(d, x, hn::Set(d, Limits::kEasy)))) return ops::MulAdd(scale, p, scale);
-#endif
-
     // 2^64 times too large for negative x, half as large as it should be for the others, since 2^n may be too large
     // where e^x is not.
     const auto half = hn::Sub(hn::Zero(du), hn::Set(du, F::kMinNormal));
@@ -264,6 +237,32 @@ struct Exp {
     y = ops::IfThenElseZero(ops::Gt(x, hn::Set(d, Limits::kZero)), y);
     // Overflow and NaN: x + inf is inf and NaN.
     return ops::IfThenElse(ops::Le(x, hn::Set(d, Limits::kFinite)), y, ops::Add(x, FromBits(d, F::kInfinity)));
+  }
+
+ private:
+  // For |x| <= kEasy, or NaN.
+  template <typename Precision, class D, class V, class... Rest>
+  static HWY_INLINE V Easy(D d, const V& x, const Rest&... rest) {
+    V p;
+#if HWY_TARGET == HWY_AVX3
+    // An instruction multiplies by 2^floor(power), where a shift and an addition make the scale elsewhere: the same
+    // bits while they are normal. With AllWithin, Emerald Rapids: exp takes 0.9 of the time. (It would give denormal
+    // results too, but then takes a hundred cycles.)
+    V power;
+    if constexpr (sizeof(hn::TFromD<D>) == sizeof(float)) {
+      const V shifted = ToEighths<false>(d, x, p, power, rest...);
+      const V eighth = ops::BitCast(d, Eighths<EighthsFor::kValue>(d, shifted));
+      return ops::Lift([](auto v, auto e) HWY_ATTR { return decltype(v){_mm512_scalef_ps(v.raw, e.raw)}; },
+                       ops::MulAdd(eighth, p, eighth), power);
+    } else {
+      ToPowers<Precision>(d, x, p, power, rest...);
+      return ops::Lift([](auto v, auto e) HWY_ATTR { return decltype(v){_mm512_scalef_pd(v.raw, e.raw)}; },
+                       ops::Add(p, hn::Set(d, 1)), power);
+    }
+#else
+    const V scale = ops::BitCast(d, ReduceExp<Precision>(d, x, p, rest...));
+    return ops::MulAdd(scale, p, scale);
+#endif
   }
 };
 

@@ -51,7 +51,8 @@ constexpr TileFunction<T> WideOrNull() {
 template <typename T, int kChains>
 inline constexpr int kWidestPanels = hwy::IsFloat<T>() && kChains == 1 ? TileShape::kWidest : 1;
 
-// Tiles that read part of the last of so many vectors. The mask takes a register, where registers are not masks.
+// Tiles that read part of the last of so many vectors. Of two on avx512 alone: on avx2 the mask takes one of 16 vector
+// registers, and none is left.
 template <int kVecs>
 inline constexpr bool kHasNarrow = kMasksLoads && (kVecs == 1 || HWY_TARGET == HWY_AVX3);
 template <typename T, int kRows, int kVecs, int kChains>

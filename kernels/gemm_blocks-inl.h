@@ -55,7 +55,7 @@ HWY_INLINE void BlocksOfAnyA(TileArgs<T>& t, std::ptrdiff_t blocks) {
   Blocks<T, kRows, kVecs, kChains, kNarrow, kFull, false>(t, blocks);
 }
 
-// GemmTiles::tile_blocks and, kNarrow, narrow_blocks.
+// GemmTiles::tile_blocks and slim_blocks and, kNarrow, narrow_blocks and slim_narrow_blocks.
 template <typename T, int kRows, int kVecs, int kChains, bool kNarrow>
 void ColumnBlocks(TileArgs<T>& t, std::ptrdiff_t blocks) {
   if (!kNarrow && t.n == static_cast<std::int32_t>(kVecs * HWY_LANES(T))) {

@@ -54,14 +54,18 @@ HWY_INLINE void KeepAllAlive(const V* v, std::index_sequence<kI...>) {
   (KeepAlive(v[kI]), ...);
 }
 
-// The vectors are in registers from here on. No instruction. GCC 12 else multiplies two and three rows by a vector of B
-// in memory, once for each row, and loads it once more to keep it alive. avx512, Emerald Rapids, two rows: 1.2 to 1.9
-// times as fast; on avx2 no difference.
-template <class V, std::size_t... kI>
-HWY_INLINE void LoadAllNow([[maybe_unused]] V* v, std::index_sequence<kI...>) {
+// The vectors are in registers from here on. No instruction. GCC 12 else multiplies two rows by a vector of B in memory,
+// once for each row, and loads it once more to keep it alive. avx512, Emerald Rapids: 1.2 to 1.9 times as fast; on avx2
+// no difference. Of 14 rows clang 19 would then keep sums in memory.
+template <class V>
+HWY_INLINE void LoadNow([[maybe_unused]] V& v) {
 #if HWY_TARGET == HWY_AVX3
-  (([](V& loaded) HWY_ATTR { asm("" : "+v"(loaded.raw)); })(v[kI]), ...);
+  asm("" : "+v"(v.raw));
 #endif
+}
+template <class V, std::size_t... kI>
+HWY_INLINE void LoadAllNow(V* v, std::index_sequence<kI...>) {
+  (LoadNow(v[kI]), ...);
 }
 
 // Not where a factor may stay in memory: B, for one row; A, for one vector (on avx512).
@@ -92,7 +96,7 @@ struct PanelsOfStep<true, D> {
   // The cast says that the number is small; FirstN would branch on it.
   template <typename T>
   HWY_INLINE PanelsOfStep(D d, const TileArgs<T>& t)
-      : first(hn::FirstN(d, static_cast<std::uint8_t>((t.n - 1) % static_cast<std::int32_t>(HWY_LANES(T)) + 1))) {
+      : first(hn::FirstN(d, static_cast<std::uint8_t>((static_cast<std::uint32_t>(t.n) - 1) % HWY_LANES(T) + 1))) {
 #if HWY_TARGET == HWY_AVX2
     asm("" : "+x"(first.raw));  // else clang makes the mask again in each turn
 #endif
@@ -135,7 +139,7 @@ HWY_INLINE void Step(D d, const A& a, const T* b_row, const PanelsOfStep<kNarrow
   constexpr std::make_index_sequence<kVecs * kPanels> kAllVecs;
   hn::Vec<D> b[kVecs * kPanels];
   LoadRowOfB<kVecs>(d, b_row, panels, b, kAllVecs);
-  if constexpr (kKeepsFactors<sizeof...(kRow), kVecs * kPanels>) LoadAllNow(b, kAllVecs);
+  if constexpr (sizeof...(kRow) == 2 && kVecs * kPanels > 1) LoadAllNow(b, kAllVecs);
   (FmaRow<sizeof...(kRow)>(d, hn::Set(d, a.template Get<kRow>()), b, acc + kRow * kVecs * kPanels, kAllVecs), ...);
   if constexpr (kKeepsFactors<sizeof...(kRow), kVecs * kPanels>) KeepAllAlive(b, kAllVecs);
 }

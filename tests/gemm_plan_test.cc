@@ -77,7 +77,9 @@ TEST_CASE("What a plan promises to fetch or to interleave, its tiles can") {
     CHECK(plan(1000, 8, 8, false).b_in_registers == holds);
     CHECK((Explain(plan(8, 8, 8, false)).find("all of B fits in registers") != std::string::npos) == holds);
     CHECK_FALSE(plan(8, 8, 8, true).b_in_registers);
+    CHECK(plan(8, 8, kernels::kMaxHeldSteps, false).b_in_registers == (tier == Tier::kAvx512));
     CHECK_FALSE(plan(8, 8, kernels::kMaxHeldSteps + 1, false).b_in_registers);
+    CHECK(plan(100, 30, 30, false).direct == (tier == Tier::kAvx512));  // the last panel is more than a vector, in part
     CHECK_FALSE(plan(8, 17, 8, false).b_in_registers);
     CHECK_FALSE(
         PlanGemm({.m = 8, .n = 8, .k = 8, .a_row_stride = 1, .a_k_stride = 8}, kernels, machine, 1).b_in_registers);

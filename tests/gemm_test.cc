@@ -75,9 +75,11 @@ TEST_CASE_TEMPLATE("Narrow products equal the oracle for every width, packed or 
   ForEachTier([](Tier tier, const kernels::KernelTable&) {
     Context context(KernelsOf(tier));
     Random random(17, Stream::kUser);
+    std::vector<std::ptrdiff_t> ks = {256, 259, 512, 1030};
+    for (std::ptrdiff_t k = 0; k <= kernels::kMaxHeldSteps + 1; ++k) ks.push_back(k);
     for (std::ptrdiff_t n = 1; n <= 17; ++n) {
       for (const std::ptrdiff_t m : {1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 17, 50}) {
-        for (const std::ptrdiff_t k : {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 256, 259, 512, 1030}) {
+        for (const std::ptrdiff_t k : ks) {
           for (int i = 0; i < 2; ++i) {
             Case t{.m = m, .n = n, .k = k};
             Draw<T>(random, t);

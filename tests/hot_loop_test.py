@@ -68,7 +68,7 @@ def multiply_adds(target, kind, scalar, rows, width=1, side_by_side=1, last=1):
     return rows * width * panels * min(chains, 2)
 
 
-def loads(kind, multiplied, rows, width=1, side_by_side=1, *chains):
+def loads(kind, multiplied, rows, width=1, side_by_side=1, *_):
     """Loads of A and B for so many multiply-adds; None: not known, or the compiler may load some twice."""
     if rows == 1 or width == 1 or kind not in ("Column", "ColumnBlocks", "Long"):
         return None

@@ -54,9 +54,9 @@ HWY_INLINE void KeepAllAlive(const V* v, std::index_sequence<kI...>) {
   (KeepAlive(v[kI]), ...);
 }
 
-// The vectors are in registers from here on. No instruction. GCC 12 else multiplies two rows by a vector of B in memory,
-// once for each row, and loads it once more to keep it alive. avx512, Emerald Rapids: 1.2 to 1.9 times as fast; on avx2
-// no difference. Of 14 rows clang 19 would then keep sums in memory.
+// The vectors are in registers from here on. No instruction. GCC 12 else multiplies two rows by a vector of B in
+// memory, once for each row, and loads it once more to keep it alive. avx512, Emerald Rapids: 1.2 to 1.9 times as fast;
+// on avx2 no difference. Of 14 rows clang 19 would then keep sums in memory.
 template <class V>
 HWY_INLINE void LoadNow([[maybe_unused]] V& v) {
 #if HWY_TARGET == HWY_AVX3
